@@ -1,0 +1,95 @@
+"""What a person sees while work runs: bars and a live line on a terminal, plain lines in a pipe; always on stderr."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ctexp.learning.training import Epoch
+
+
+def narrate(text: str) -> None:
+    """Print one line of narration."""
+    print(text, file=sys.stderr, flush=True)
+
+
+class ConsoleWatch:
+    """Draws the progress of a training."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._shown = 0
+        self._began = time.monotonic()
+        self._first_epoch = 0
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self._clear()
+        narrate(text)
+
+    def stage(self, name: str) -> Callable[[int, int], None]:
+        """Count something up to its end, then say how long it took."""
+        began = time.monotonic()
+
+        def count(done: int, every: int) -> None:
+            seconds = time.monotonic() - began
+            if done < every:
+                bar = "#" * (done * 30 // every)
+                left = seconds / done * (every - done) if done else 0.0
+                self._draw(f"{name}  [{bar:<30}] {done}/{every}  left {clock(left)}")
+            else:
+                self.say(f"{name}: {every} in {seconds:.1f} s")
+
+        return count
+
+    def step(self, epoch: int, step: int, steps: int) -> None:
+        """Redraw the live line after a step."""
+        if self._first_epoch == 0:
+            self._first_epoch, self._began = epoch, time.monotonic()
+        bar = "#" * (step * 30 // steps)
+        self._draw(f"epoch {epoch}  [{bar:<30}] {step}/{steps}")
+
+    def epoch(self, epoch: "Epoch", epochs: int) -> None:
+        """Print an epoch's numbers; a star marks the weights that are the best so far."""
+        done = epoch.number - self._first_epoch + 1
+        left = (time.monotonic() - self._began) / done * (epochs - epoch.number)
+        m = epoch.metrics
+        self.say(
+            f"epoch {epoch.number:>{len(str(epochs))}}/{epochs}  "
+            f"loss {m['loss']:.3f}  acc {m['accuracy']:.3f} | val loss {m['val_loss']:.3f}  acc {m['val_accuracy']:.3f}"
+            f"  AUC {m['val_auc']:.3f} {'*' if epoch.is_best else ' '}  {epoch.seconds:.1f} s  left {clock(left)}"
+        )
+
+    def _draw(self, line: str) -> None:
+        if self._live:
+            sys.stderr.write("\r" + line.ljust(self._shown))
+            sys.stderr.flush()
+            self._shown = len(line)
+
+    def _clear(self) -> None:
+        if self._live and self._shown:
+            sys.stderr.write("\r" + " " * self._shown + "\r")
+            self._shown = 0
+
+
+def clock(seconds: float) -> str:
+    """Write a duration as 0:07, 12:30 or 1:02:03."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value and nothing else on stdout; a metric that is no number becomes null."""
+    import json
+
+    print(json.dumps(_finite(value), indent=2, ensure_ascii=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))) else value

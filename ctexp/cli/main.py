@@ -1,0 +1,76 @@
+"""The program `ctexp`: its commands, its version, and the one place where an error becomes a line and an exit code."""
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ctexp import __version__
+from ctexp.cli import data, predict, train
+from ctexp.errors import CtexpError
+
+DEBUG = "--debug"
+_DEBUG_VARIABLE = "CTEXP_DEBUG"
+INTERRUPTED = 130
+"""What shells give a program that Ctrl-C ended (128 + SIGINT)."""
+
+
+class CtexpGroup(TyperGroup):
+    """Turns errors into one line on stderr; `--debug`, anywhere on the line, shows where they come from."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take `--debug` out wherever it stands, so that it also works behind a command."""
+        end = args.index("--") if "--" in args else len(args)
+        if DEBUG in args[:end]:
+            os.environ[_DEBUG_VARIABLE] = "1"
+            args = [word for word in args[:end] if word != DEBUG] + args[end:]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except CtexpError as error:
+            if os.environ.get(_DEBUG_VARIABLE):
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from error
+        except BrokenPipeError as error:  # the reader, `head` say, has had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=CtexpGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train, track and ask networks that tell normal chest CT scans from viral pneumonia. "
+    "Research software; not a medical device.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ctexp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show a traceback with an error.")] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+app.command("train")(train.train)
+app.command("predict")(predict.predict)
+app.add_typer(data.app, name="data")

@@ -1,0 +1,85 @@
+"""Prepared arrays on disk, found by what they are made of: the scan file's bytes and the preparation's settings.
+
+A changed file or setting is a new entry, so an entry is never wrong and never needs a lock: it is written to a
+temporary name and renamed, and two processes that write the same entry write the same bytes.
+"""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ctexp.config import ScanSettings
+from ctexp.errors import WorkError
+from ctexp.files import atomic_write
+
+_FORMAT = 1
+"""Raised whenever the same bytes and settings would give another array."""
+LEVELS = 65535
+"""0..1 is kept in 16 bits: the largest error is 1/131070, 0.011 HU of a window of 1,400 HU."""
+
+
+class ScanCache:
+    """Prepared arrays of one set of preparation settings.
+
+    Args:
+        folder: holds the entries of all settings; made when the first is written.
+        settings: the preparation.
+    """
+
+    def __init__(self, folder: Path, settings: ScanSettings) -> None:
+        text = json.dumps([_FORMAT, dataclasses.asdict(settings)], sort_keys=True)
+        self.settings = settings
+        self.folder = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def path(self, sha256: str) -> Path:
+        """Give the file of the entry for a scan file with this hash."""
+        return self.folder / f"{sha256}.npy"
+
+    def has(self, sha256: str) -> bool:
+        """Tell whether the entry is there and whole."""
+        try:
+            return self.load(sha256).shape == self.settings.shape
+        except (OSError, ValueError):
+            return False
+
+    def store(self, sha256: str, prepared: npt.NDArray[np.float32]) -> None:
+        """Write an entry.
+
+        Args:
+            sha256: hash of the scan file's bytes.
+            prepared: (rows, columns, slices) float32 in 0..1.
+
+        Raises:
+            WorkError: the disk does not take it.
+        """
+        try:
+            with atomic_write(self.path(sha256)) as stream:
+                np.save(stream, quantise(prepared), allow_pickle=False)
+        except OSError as error:
+            raise WorkError(f"{self.folder}: a prepared scan must be writable here: {error}") from error
+
+    def load(self, sha256: str) -> npt.NDArray[np.uint16]:
+        """Map an entry into memory: (rows, columns, slices) uint16, read only.
+
+        Raises:
+            OSError: there is no such entry.
+            ValueError: the file is no array.
+        """
+        array: npt.NDArray[np.uint16] = np.load(self.path(sha256), mmap_mode="r", allow_pickle=False)
+        return array
+
+
+def quantise(prepared: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    """Round 0..1 (float32, any shape) to the 65,536 levels that are kept."""
+    levels = prepared * np.float32(LEVELS)
+    levels += np.float32(0.5)
+    return levels.astype(np.uint16)
+
+
+def restore(levels: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
+    """Give the 0..1 values (float32) of kept levels."""
+    return levels.astype(np.float32) * np.float32(1.0 / LEVELS)

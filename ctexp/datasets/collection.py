@@ -1,0 +1,119 @@
+"""A collection: scans that were read, with labels and patients, told apart by content."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctexp.datasets.cache import ScanCache
+from ctexp.datasets.entries import Entry, Problem, Side
+from ctexp.datasets.ingest import Ingested, Progress, ingest
+from ctexp.datasets.labels import ABNORMAL, NORMAL
+from ctexp.errors import DataError
+
+
+@dataclass(frozen=True)
+class LabelledScan:
+    """One readable scan of a collection; its prepared array is the cache entry of `sha256`."""
+
+    path: Path
+    label: int
+    class_name: str
+    patient: str
+    sha256: str
+    side: Side | None = None
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Scans with labels.
+
+    Attributes:
+        source: what the user called it.
+        scans: sorted by content hash, so that nothing after this point can depend on names or order.
+        synthetic: whether the scans are drawn by a program.
+        skipped: what was left out, each with its reason.
+    """
+
+    source: str
+    scans: tuple[LabelledScan, ...]
+    synthetic: bool
+    skipped: tuple[Problem, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """64 hex digits over every scan's bytes and label: the same data has the same hash wherever it lies."""
+        lines = sorted(f"{scan.sha256} {scan.label}" for scan in self.scans)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    @property
+    def class_counts(self) -> dict[str, int]:
+        """Scans of each class, in the source's own words."""
+        return dict(sorted(Counter(scan.class_name for scan in self.scans).items()))
+
+
+def gather(
+    source: str,
+    entries: Sequence[Entry],
+    cache: ScanCache,
+    *,
+    problems: Sequence[Problem] = (),
+    synthetic: bool = False,
+    skip_bad: bool = False,
+    progress: Progress | None = None,
+) -> Collection:
+    """Read and prepare every scan of a source into a collection.
+
+    Args:
+        source: what the user called it.
+        entries: the scans that it lists.
+        cache: where prepared arrays go.
+        problems: what listing found already.
+        synthetic: whether the scans are drawn by a program.
+        skip_bad: leave unreadable and duplicate scans out instead of raising.
+        progress: told after each scan.
+
+    Raises:
+        DataError: no scans; scans that are unreadable or duplicates (all of them in one message); one class only.
+        WorkError: the cache cannot be written.
+    """
+    if not entries and not problems:
+        raise DataError(f"{source}: must hold scans (.nii or .nii.gz), found none")
+    results = ingest([entry.path for entry in entries], cache, progress=progress)
+    bad = [*problems, *(Problem(one.path, str(one.error)) for one in results if one.error)]
+    scans, duplicates = _without_duplicates(entries, results)
+    bad += duplicates
+    if bad and not skip_bad:
+        count = f"{len(bad)} of {len(entries) + len(problems)} files cannot be used"
+        listing = "\n".join(f"  {problem.reason}" for problem in bad)
+        raise DataError(f"{source}: {count}; mend or remove them, or go on without them by --skip-bad\n{listing}")
+    present = {scan.label for scan in scans}
+    if len(present) < 2:
+        words = {NORMAL: "normal", ABNORMAL: "abnormal"}
+        have = " and ".join(words[label] for label in present) or "no usable"
+        raise DataError(f"{source}: must hold scans of both classes, got {len(scans)} {have} scans")
+    return Collection(source, tuple(sorted(scans, key=lambda scan: scan.sha256)), synthetic, tuple(bad))
+
+
+def _without_duplicates(
+    entries: Sequence[Entry], results: Sequence[Ingested]
+) -> tuple[list[LabelledScan], list[Problem]]:
+    """Keep one scan of each content. Where the copies' labels differ none can be trusted, and none is kept."""
+    copies: dict[str, list[Entry]] = {}
+    for entry, result in zip(entries, results, strict=True):
+        if result.sha256 is not None:
+            copies.setdefault(result.sha256, []).append(entry)
+    scans, problems = [], []
+    for sha256, same in copies.items():
+        same.sort(key=lambda entry: str(entry.path))
+        first = same[0]
+        contradiction = len({entry.label for entry in same}) > 1
+        if not contradiction:
+            scans.append(LabelledScan(first.path, first.label, first.class_name, first.patient, sha256, first.side))
+        for entry in same if contradiction else same[1:]:
+            other = first if entry is not first else same[1]
+            words = f", and labelled {entry.class_name} here and {other.class_name} there" if contradiction else ""
+            reason = f"{entry.path}: every scan must be there once, same as {other.path}{words}"
+            problems.append(Problem(entry.path, reason))
+    return scans, problems

@@ -1,0 +1,84 @@
+"""A folder with one sub-folder a class, as MosMedData and most downloads come."""
+
+import os
+from pathlib import Path
+
+from ctexp.datasets.entries import Entry, Problem
+from ctexp.datasets.labels import KNOWN_NAMES, label_of
+from ctexp.errors import DataError
+from ctexp.scans.read import scan_suffix
+
+IGNORED_FOLDERS = frozenset({"masks"})
+"""Lesion masks lie beside the scans in MosMedData and in the synthetic scans; they are no class."""
+_IGNORED_SUFFIXES = frozenset({".txt", ".md", ".json", ".csv", ".tsv", ".xlsx", ".pdf", ".html"})
+
+
+def list_folder(folder: Path, positive: str | None = None) -> tuple[list[Entry], list[Problem]]:
+    """List the scans of a collection in folders.
+
+    A class folder's scans may lie deeper. A scan's patient is the sub-folder it lies in, or itself when it lies
+    directly in the class folder; for patients with scans in both classes there is the manifest.
+
+    Args:
+        folder: holds one sub-folder a class (a single folder `studies` round them, as in MosMedData, is entered).
+        positive: name of the abnormal class when the names are the user's own.
+
+    Returns:
+        Entries sorted by path, and the files that are no scans.
+
+    Raises:
+        DataError: no class folders, a folder whose name is no label, or `positive` names none of them.
+    """
+    folder = _without_wrapper(folder)
+    try:
+        classes = sorted(
+            entry.name
+            for entry in os.scandir(folder)
+            if entry.is_dir() and not entry.name.startswith(".") and entry.name.casefold() not in IGNORED_FOLDERS
+        )
+    except OSError as error:
+        raise DataError(f"{folder}: must be a readable folder: {error.strerror or error}") from error
+    if not classes:
+        raise DataError(f"{folder}: must hold one sub-folder a class ({KNOWN_NAMES}), it has no sub-folder")
+    if positive is not None:
+        if len(classes) != 2 or positive.casefold() not in {name.casefold() for name in classes}:
+            raise DataError(
+                f"{folder}: with --positive {positive} there must be that sub-folder and one other, got {classes}"
+            )
+    else:
+        unknown = [name for name in classes if label_of(name) is None]
+        if unknown:
+            raise DataError(
+                f"{folder}: sub-folders must be named as a class ({KNOWN_NAMES}), got {', '.join(unknown)}; "
+                "name your own with --positive, or write a manifest"
+            )
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    for name in classes:
+        label = label_of(name, positive)
+        assert label is not None  # noqa: S101 - unknown names were refused above
+        for path in _files_below(folder / name):
+            if scan_suffix(path) is None:
+                problems.append(Problem(path, f"{path}: a scan must be .nii or .nii.gz, its name ends otherwise"))
+                continue
+            inside = path.relative_to(folder / name).parts
+            patient = f"{name}/{inside[0]}"
+            entries.append(Entry(path, label, name, patient))
+    return entries, problems
+
+
+def _without_wrapper(folder: Path) -> Path:
+    inner = folder / "studies"
+    return inner if inner.is_dir() else folder
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """List files at any depth, sorted; links to folders are not followed, so a loop ends."""
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            path = Path(place) / name
+            if not name.startswith(".") and path.suffix.lower() not in _IGNORED_SUFFIXES:
+                found.append(path)
+    return sorted(found)

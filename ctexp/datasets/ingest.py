@@ -1,0 +1,93 @@
+"""Scan files to cache entries, on all cores, each file read once and few in memory at a time."""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from ctexp.datasets.cache import ScanCache
+from ctexp.errors import ScanError
+from ctexp.scans.nifti import decode_nifti
+from ctexp.scans.prepare import prepare
+from ctexp.scans.read import read_bytes
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+Progress = Callable[[int, int], None]
+"""Called with (done, all) after each scan."""
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What is known of one scan file after it was read: its hash, or why it is no scan."""
+
+    path: Path
+    sha256: str | None
+    error: ScanError | None
+
+
+def ingest(
+    paths: Sequence[Path], cache: ScanCache, *, threads: int | None = None, progress: Progress | None = None
+) -> list[Ingested]:
+    """Read, hash and prepare scans into the cache; entries that are there are only hashed.
+
+    Threads are enough: reading, inflating and numpy's arithmetic all run outside Python's lock. Each thread holds one
+    scan at a time, so memory does not grow with their number.
+
+    Args:
+        paths: the scan files.
+        cache: where prepared arrays go.
+        threads: at once; default one a core that this process may use.
+        progress: told after each scan, in the calling thread.
+
+    Returns:
+        One result a path, in the order of `paths`.
+
+    Raises:
+        WorkError: the cache cannot be written.
+    """
+    results: list[Ingested] = []
+    for result in ordered_map(lambda path: _ingest_one(path, cache), paths, threads or cores()):
+        results.append(result)
+        if progress:
+            progress(len(results), len(paths))
+    return results
+
+
+def cores() -> int:
+    """Count the cores this process may use (a container or a batch system may allow fewer than there are)."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows
+        return os.cpu_count() or 1
+
+
+def ordered_map(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+    """Yield `work(item)` in order while at most `threads` + 1 items are under way."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="ctexp-scan") as pool:
+        rest = iter(items)
+        waiting: deque[Future[R]] = deque(pool.submit(work, item) for item in islice(rest, threads + 1))
+        try:
+            while waiting:
+                result = waiting.popleft().result()
+                waiting.extend(pool.submit(work, item) for item in islice(rest, 1))
+                yield result
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ingest_one(path: Path, cache: ScanCache) -> Ingested:
+    try:
+        data = read_bytes(path)
+        sha256 = hashlib.sha256(data).hexdigest()
+        if not cache.has(sha256):
+            cache.store(sha256, prepare(decode_nifti(data, str(path)), cache.settings))
+    except ScanError as error:
+        return Ingested(path, None, error)
+    return Ingested(path, sha256, None)

@@ -1,0 +1,23 @@
+"""Class names and what they mean: 0 normal, 1 abnormal."""
+
+NORMAL, ABNORMAL = 0, 1
+
+_NORMAL_NAMES = frozenset({"0", "normal", "healthy", "negative", "ct-0"})
+_ABNORMAL_NAMES = frozenset({"1", "abnormal", "pneumonia", "positive", "ct-1", "ct-2", "ct-3", "ct-4", "ct-23"})
+
+KNOWN_NAMES = "normal, abnormal, CT-0 (normal), CT-1, CT-2, CT-3, CT-4, CT-23 (abnormal), 0 and 1"
+
+
+def label_of(name: str, positive: str | None = None) -> int | None:
+    """Give the label that a class name stands for, or None when it stands for none.
+
+    Args:
+        name: a folder's name or a manifest's label; letter case does not matter.
+        positive: the one name that is abnormal, when the names are the user's own; every other name is then normal.
+    """
+    word = name.strip().casefold()
+    if positive is not None:
+        return ABNORMAL if word == positive.strip().casefold() else NORMAL
+    if word in _NORMAL_NAMES:
+        return NORMAL
+    return ABNORMAL if word in _ABNORMAL_NAMES else None

@@ -1,0 +1,79 @@
+"""What was asked for, in a form that a run keeps and a restart reads back."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ctexp.config import Experiment
+from ctexp.errors import ConfigError
+from ctexp.overrides import Flat, flatten, from_flat, override
+from ctexp.presets import get_preset
+
+SETTINGS_FILE = "settings.json"
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """One training.
+
+    Attributes:
+        experiment: all settings.
+        data: SOURCE as typed; None for the default.
+        positive: name of the abnormal class when the names are the user's own.
+        skip_bad: leave out what cannot be read.
+        name: of the run; None for one made of preset and settings.
+        preset: the preset that the settings started from.
+    """
+
+    experiment: Experiment
+    data: str | None = None
+    positive: str | None = None
+    skip_bad: bool = False
+    name: str | None = None
+    preset: str = "default"
+
+    def to_json(self) -> str:
+        """Write the request as JSON, settings under their flat keys."""
+        facts = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "experiment"}
+        return json.dumps({**facts, "settings": flatten(self.experiment)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, place: str) -> "TrainingRequest":
+        """Read back what `to_json` wrote.
+
+        Raises:
+            ConfigError: the text is no request of this version of ctexp.
+        """
+        try:
+            facts = json.loads(text)
+            settings = facts.pop("settings")
+            return cls(experiment=from_flat(settings, place=place), **facts)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"{place}: must be the settings of a ctexp run: {error}") from error
+
+
+def compose(preset: str | None, file: tuple[str, Flat] | None, options: Mapping[str, object]) -> tuple[str, Experiment]:
+    """Lay a settings file over a preset, and command-line options over both.
+
+    Args:
+        preset: `--preset`; None takes the file's, else `default`.
+        file: name and content of the settings file.
+        options: dotted key to value; None values are options that were not given.
+
+    Returns:
+        The preset's name and the experiment.
+
+    Raises:
+        ConfigError: an unknown preset or key, or a value that breaks a rule.
+    """
+    settings = dict(file[1]) if file else {}
+    named = settings.pop("preset", None)
+    name = preset or (str(named) if named else "default")
+    experiment = get_preset(name)
+    if file:
+        experiment = override(experiment, settings, place=file[0])
+    given = {key: value for key, value in options.items() if value is not None}
+    return name, override(experiment, given, place="options")

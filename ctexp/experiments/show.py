@@ -1,0 +1,72 @@
+"""`ctexp data show`: one scan as a picture."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ctexp.config import AugmentSettings, ScanSettings
+from ctexp.datasets.augment import apply_change, draw_change
+from ctexp.errors import WorkError
+from ctexp.files import atomic_write
+from ctexp.scans.prepare import prepare
+from ctexp.scans.quality import assess
+from ctexp.scans.read import read_scan
+from ctexp.scans.views import montage, pick_slices
+
+LUNG_WINDOW_HU = (-1350.0, 150.0)
+
+
+def draw_scan(path: Path, out: Path, augment: AugmentSettings, seed: int) -> str:
+    """Write a PNG: slices from head to feet in a lung window, below them augmented versions of the middle one.
+
+    Args:
+        path: the scan.
+        out: the picture.
+        augment: ranges of the changes.
+        seed: of the changes.
+
+    Returns:
+        Lines that describe the scan: shape, spacing, HU range, doubts.
+
+    Raises:
+        ScanError: the scan cannot be read.
+        WorkError: the picture cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    volume = read_scan(path)
+    slices = min(512, max(8, volume.shape[2]))
+    view = prepare(volume, ScanSettings(shape=(256, 256, slices), window_hu=LUNG_WINDOW_HU, resampling="area"))
+    middle = view[:, :, pick_slices(slices, 3)[1]][..., None]
+    rng = np.random.default_rng(seed)
+    changed = np.concatenate([middle] + [apply_change(middle, draw_change(augment, rng)) for _ in range(5)], axis=2)
+
+    sheets = [
+        ("slices from head to feet, patient's right on the left", montage(view, tiles=24, columns=6)),
+        ("one slice as it is, then augmented", montage(changed[:, :, ::-1], tiles=6, columns=6)),
+    ]
+    heights = [sheet.shape[0] for _, sheet in sheets]
+    figure = Figure(figsize=(12, 12 * sum(heights) / sheets[0][1].shape[1] + 0.9), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (caption, sheet) in zip(figure.subplots(2, 1, height_ratios=heights), sheets, strict=True):
+        axes.imshow(sheet, cmap="gray", vmin=0, vmax=1)
+        axes.set_title(caption, fontsize=10)
+        axes.axis("off")
+    low, high = LUNG_WINDOW_HU
+    figure.suptitle(f"{path.name}, window {low:g} to {high:g} HU")
+    try:
+        with atomic_write(out) as stream:
+            figure.savefig(stream, format="png", dpi=110)
+    except OSError as error:
+        raise WorkError(f"{out}: the picture must be writable: {error.strerror or error}") from error
+    quality = assess(volume)
+    spacing = " x ".join(f"{mm:.3g}" for mm in volume.spacing_mm)
+    lines = [
+        f"shape (x, y, z)  {' x '.join(map(str, volume.shape))}",
+        f"spacing          {spacing} mm",
+        f"HU               {volume.hu.min():.0f} to {volume.hu.max():.0f}, padding taken as air",
+        f"quality          {quality.verdict}",
+        *(f"  {finding}" for finding in quality.findings),
+    ]
+    return "\n".join(lines)

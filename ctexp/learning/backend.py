@@ -1,0 +1,85 @@
+"""Keras's backend made ready: quiet, repeatable, and in the precision the hardware has."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from ctexp.config import Precision
+
+
+def start_backend(seed: int) -> None:
+    """Import Keras and make what follows repeatable from `seed`, bit for bit on one machine.
+
+    Args:
+        seed: of weights, dropout and every other draw of the backend.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up chatter; real errors still raise
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    with _native_stderr_closed():
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.config.experimental.enable_op_determinism()
+            tf.config.list_logical_devices()  # wakes the devices, and CUDA's complaint where there is none
+
+
+@contextlib.contextmanager
+def _native_stderr_closed() -> Iterator[None]:
+    """Drop what C++ start-up code prints before its log level is read; Python errors still raise."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def resolve_precision(wished: Precision) -> Literal["float32", "bfloat16"]:
+    """Give the precision to compute in; `auto` becomes what the hardware does fast."""
+    if wished != "auto":
+        return wished
+    return "bfloat16" if _has_bfloat16() else "float32"
+
+
+def use_xla() -> bool | Literal["auto"]:
+    """Whether to compile steps with XLA: Keras's choice, but never TensorFlow on a CPU, where 3D steps get slower."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow" and not _gpus():
+        return False
+    return "auto"
+
+
+def _has_bfloat16() -> bool:
+    gpus = _gpus()
+    if gpus:
+        import tensorflow as tf
+
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        return all(one.get("compute_capability", (0, 0)) >= (8, 0) for one in details)
+    try:
+        words = set(Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split())
+    except OSError:
+        return False
+    return bool(words & {"avx512_bf16", "amx_bf16"})
+
+
+def _gpus() -> list[object]:
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return []
+    import tensorflow as tf
+
+    found: list[object] = tf.config.list_physical_devices("GPU")
+    return found

@@ -1,0 +1,40 @@
+"""Named experiments: the published recipe to the weight, and the ones that ctexp stands for."""
+
+from ctexp.config import (
+    AugmentSettings,
+    Experiment,
+    NetworkSettings,
+    ScanSettings,
+    TrainingSettings,
+)
+from ctexp.errors import ConfigError
+from ctexp.overrides import did_you_mean
+
+PRESETS: dict[str, Experiment] = {
+    # keras.io, "3D image classification from CT scans": every number as published, but one seed, one monitored metric
+    # and angles that include zero.
+    "published": Experiment(),
+    "default": Experiment(
+        scan=ScanSettings(),
+        augment=AugmentSettings(rotation_degrees=15.0, scale=0.1, shift=0.05, flip=True, intensity=0.05),
+        network=NetworkSettings(filters=(16, 32, 64, 128), stem_stride=2, padding="same", momentum=0.9, dense=64),
+        training=TrainingSettings(epochs=15, batch_size=4, learning_rate=2e-3, schedule="cosine", precision="float32"),
+    ),
+    # Seconds, not accuracy: to see that everything works on this machine.
+    "smoke": Experiment(
+        scan=ScanSettings(shape=(32, 32, 16)),
+        network=NetworkSettings(filters=(8, 16), padding="same", momentum=0.9, dense=16),
+        training=TrainingSettings(epochs=2, batch_size=8, learning_rate=3e-3, schedule="cosine"),
+    ),
+}
+
+
+def get_preset(name: str) -> Experiment:
+    """Give the experiment of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"--preset {name}: no such preset{did_you_mean(name, PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,52 @@
+"""Where things are: the project's folder, its store, its data and its cache.
+
+The folder is looked for from the current one upwards, so that a command typed in a sub-folder finds the same store as
+a bare `mlflow ui` in the project's folder.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+MODEL_NAME = "ctexp"
+"""The registered model that REFs without a name mean, and the experiment that runs are filed under."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folders and addresses of one project; nothing is created by asking."""
+
+    root: Path
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's store: `$MLFLOW_TRACKING_URI`, else the database that a bare `mlflow ui` opens here."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow.db'}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of the local store's artifacts."""
+        return self.root / "mlruns"
+
+    @property
+    def cache(self) -> Path:
+        """Folder of prepared arrays: `$CTEXP_CACHE`, else `.ctexp/cache`."""
+        return Path(os.environ.get("CTEXP_CACHE") or self.root / ".ctexp" / "cache").absolute()
+
+    @property
+    def data(self) -> Path:
+        """Folder that `mosmed` and `phantom` live in."""
+        return self.root / "data"
+
+
+def find_project(start: Path | None = None) -> Project:
+    """Find the project that `start` (default: the current folder) lies in.
+
+    The nearest folder upwards that has a store (`mlflow.db`), or both `sweeps/` and `mlruns/`, is its root; where there
+    is none, `start` itself is.
+    """
+    here = (start or Path.cwd()).absolute()
+    for folder in (here, *here.parents):
+        if (folder / "mlflow.db").is_file() or ((folder / "sweeps").is_dir() and (folder / "mlruns").is_dir()):
+            return Project(folder)
+    return Project(here)

@@ -1,0 +1,4 @@
+"""The final predictor: packaged, registered, found again by a reference, and asked.
+
+Predicting needs no Keras and no TensorFlow; the network travels as ONNX with the settings that prepare a scan for it.
+"""

@@ -1,0 +1,82 @@
+"""A packaged network into a version of the registered model."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.models.signature import ModelSignature
+from mlflow.types.schema import ColSpec, DataType, Schema
+
+import ctexp
+from ctexp.errors import WorkError
+from ctexp.project import MODEL_NAME
+from ctexp.registry.package import ARTIFACT
+from ctexp.tracking.provenance import package_versions
+from ctexp.tracking.store import Store
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+_SERVING = ("numpy", "scipy", "nibabel", "isal", "onnxruntime", "mlflow")
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version of the registered model and the alias that it got."""
+
+    name: str
+    version: str
+    alias: str
+
+
+def register(store: Store, run_id: str, folder: Path) -> RegisteredVersion:
+    """Log a packaged predictor with its run and register it.
+
+    The logged model is MLflow's "models from code": the code that answers lies beside the data as text, and nothing is
+    pickled. The first version becomes `@champion`; later ones become `@challenger` and wait for their promotion.
+
+    Args:
+        store: where.
+        run_id: the run that trained it; may be running.
+        folder: holds `network.onnx` and `predictor.json`.
+
+    Raises:
+        WorkError: the store does not take it.
+    """
+    versions = package_versions()
+    requirements = [f"{name}=={versions[name]}" for name in _SERVING if name in versions]
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, "path")]),
+        outputs=Schema(
+            [*(ColSpec(DataType.double, word) for word in ("normal", "abnormal")), ColSpec(DataType.string, "label")]
+        ),
+    )
+    try:
+        with mlflow.start_run(run_id=run_id), _quiet():
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+                artifacts={ARTIFACT: str(folder)},
+                code_paths=[str(Path(ctexp.__file__).parent)],  # the version answers where ctexp is not installed
+                pip_requirements=requirements,
+                signature=signature,
+                registered_model_name=MODEL_NAME,
+            )
+            version = str(info.registered_model_version)
+            has_champion = CHAMPION in store.client.get_registered_model(MODEL_NAME).aliases
+            alias = CHALLENGER if has_champion else CHAMPION
+            store.client.set_registered_model_alias(MODEL_NAME, alias, version)
+    except (MlflowException, OSError) as error:
+        raise WorkError(f"registry: the store must take the model: {error}") from error
+    return RegisteredVersion(MODEL_NAME, version, alias)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what MLflow prints while it registers; what goes wrong is raised."""
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore", UserWarning)
+        yield

@@ -1,0 +1,76 @@
+"""Gzip in memory with a bound: never more bytes than asked for, whatever the archive claims."""
+
+import zlib
+
+from isal import isal_zlib
+
+from ctexp.errors import ScanError
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class Inflater:
+    """Bytes of a gzip archive (one member or several) handed out front to back, each at most once.
+
+    Args:
+        data: the whole archive.
+        place: name for error messages.
+    """
+
+    def __init__(self, data: bytes, place: str) -> None:
+        self._data = data
+        self._place = place
+        self._stream = isal_zlib.decompressobj(wbits=31)
+        self._ended = False
+
+    def read(self, size: int) -> bytes:
+        """Give the next `size` bytes.
+
+        Raises:
+            ScanError: the archive ends before, or is damaged.
+        """
+        parts: list[bytes] = []
+        missing = size
+        while missing > 0 and not self._ended:
+            part = self._inflate(missing)
+            parts.append(part)
+            missing -= len(part)
+        if missing > 0:
+            raise ScanError(
+                f"{self._place}: the gzip archive must hold {size} more bytes, it ends {missing} bytes before; "
+                "copy or download the file again"
+            )
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def close(self) -> None:
+        """Read to the end of the current member, so that its checksum is verified, and drop what follows.
+
+        Raises:
+            ScanError: the archive is cut short or its checksum is wrong.
+        """
+        dropped = 0
+        while not self._ended and not self._stream.eof:
+            dropped += len(self._inflate(1 << 20))
+            if dropped > 64 << 20:  # a scan with 64 MiB behind its last voxel is a bomb, not a scan
+                raise ScanError(f"{self._place}: the gzip archive must end with its voxels, over 64 MiB follow")
+        if not self._stream.eof:
+            raise ScanError(f"{self._place}: the gzip archive is cut short; copy or download the file again")
+
+    def _inflate(self, limit: int) -> bytes:
+        if self._stream.eof:
+            rest = self._stream.unused_data
+            if not rest.startswith(GZIP_MAGIC):
+                self._ended = True
+                return b""
+            self._data = rest
+            self._stream = isal_zlib.decompressobj(wbits=31)
+        try:
+            part = self._stream.decompress(self._data, limit)
+        except zlib.error as error:
+            raise ScanError(
+                f"{self._place}: the gzip archive is damaged ({error}); copy or download the file again"
+            ) from error
+        self._data = self._stream.unconsumed_tail
+        if not part and not self._data and not self._stream.eof:
+            self._ended = True
+        return part

@@ -1,0 +1,10 @@
+"""What happened, kept: MLflow's store, one run, where it came from, its pictures.
+
+Nothing here trains or predicts; only this room and `ctexp.registry` import MLflow.
+"""
+
+import os
+
+# Nothing leaves the house: MLflow's usage telemetry stays off unless the user turned it on by name.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")

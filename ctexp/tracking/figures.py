@@ -1,0 +1,91 @@
+"""The pictures of a run. Each function takes numbers and gives a `matplotlib.figure.Figure`; none touches a screen."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+TRAIN, VALIDATION, INK = "#1f77b4", "#d95f02", "#333333"  # blue and orange, told apart by colour-blind readers too
+
+History = Sequence[Mapping[str, float]]
+
+
+def curves(history: History, best_epoch: int) -> Figure:
+    """Draw accuracy and loss over the epochs, training and validation, with the saved epoch marked.
+
+    Args:
+        history: one mapping an epoch with accuracy, loss, val_accuracy, val_loss, val_auc.
+        best_epoch: the epoch whose weights are kept, 1 for the first.
+    """
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    epochs = np.arange(1, len(history) + 1)
+    for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
+        axes.plot(epochs, [row[name] for row in history], "o-", ms=3, color=TRAIN, label="train (augmented)")
+        axes.plot(epochs, [row[f"val_{name}"] for row in history], "o-", ms=3, color=VALIDATION, label="validation")
+        if name == "accuracy":
+            auc = [row["val_auc"] for row in history]
+            axes.plot(epochs, auc, ":", color=VALIDATION, label="validation AUC")
+            axes.set_ylim(min(0.45, *auc) - 0.02, 1.02)
+        else:
+            axes.set_ylim(bottom=0)
+            top = np.quantile([row["val_loss"] for row in history], 0.9) * 2.5  # one wild epoch hides all others
+            highest = max(max(row["val_loss"], row["loss"]) for row in history)
+            axes.set_ylim(top=min(highest * 1.05, max(top, max(row["loss"] for row in history) * 1.1)))
+        axes.axvline(best_epoch, color=INK, lw=0.8, ls="--", label=f"saved epoch ({best_epoch})")
+        axes.set(xlabel="epoch", ylabel=name, title=f"Model {name}")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.25)
+        axes.legend(fontsize=8, framealpha=0.8)
+    return figure
+
+
+def roc(alarms: npt.NDArray[np.float64], hits: npt.NDArray[np.float64], caption: str) -> Figure:
+    """Draw a ROC curve from its corners (false and true positive rates); `caption` states area, interval and n."""
+    figure = Figure(figsize=(4.6, 4.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls="--", label="chance")
+    axes.plot(alarms, hits, color=VALIDATION, lw=2, label="network", clip_on=False, zorder=3)
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="1 - specificity", ylabel="sensitivity")
+    axes.set_title(f"Validation ROC\n{caption}", fontsize=10)
+    axes.grid(alpha=0.25)
+    axes.legend(loc="lower right", fontsize=8)
+    return figure
+
+
+def confusion_matrix(table: npt.NDArray[np.int64], caption: str) -> Figure:
+    """Draw counts (2, 2): rows the truth, columns the answer, normal before abnormal."""
+    figure = Figure(figsize=(4.4, 4.0), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(table, cmap="Blues", vmin=0, vmax=max(1, int(table.sum(axis=1).max())))
+    for row in range(2):
+        for column in range(2):
+            dark = table[row, column] > table.max() * 0.6
+            axes.text(column, row, str(table[row, column]), ha="center", va="center", fontsize=16,
+                      color="white" if dark else INK)  # fmt: skip
+    axes.set(xticks=[0, 1], yticks=[0, 1], xticklabels=["normal", "abnormal"], xlabel="network says", ylabel="truth")
+    axes.set_yticklabels(["normal", "abnormal"], rotation=90, va="center")
+    axes.set_title(f"Validation\n{caption}", fontsize=10)
+    return figure
+
+
+def pictures(sheets: Sequence[tuple[str, npt.NDArray[np.float32]]], title: str, *, columns: int = 1) -> Figure:
+    """Show grey pictures (height, width) in 0..1, each under its caption.
+
+    Args:
+        sheets: captions and pictures, all of one size.
+        title: over all.
+        columns: pictures beside each other.
+    """
+    lines = -(-len(sheets) // columns)
+    height, width = sheets[0][1].shape
+    inches = min(9.0, 3.0 * columns) if columns > 1 else 7.0
+    tile = inches / columns
+    figure = Figure(figsize=(inches, lines * (tile * height / width + 0.35) + 0.4), layout="constrained")
+    for axes, (caption, sheet) in zip(figure.subplots(lines, columns, squeeze=False).ravel(), sheets, strict=False):
+        axes.imshow(sheet, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
+        axes.set_title(caption, fontsize=9)
+    for axes in figure.axes:
+        axes.axis("off")
+    figure.suptitle(title, fontsize=11)
+    return figure

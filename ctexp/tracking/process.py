@@ -1,0 +1,28 @@
+"""Which process owns a run, and whether it still lives."""
+
+import json
+import os
+import platform
+
+import psutil
+
+
+def this_process() -> str:
+    """Give host, process number and start time as JSON; the start time tells a reused number from the old process."""
+    process = psutil.Process()
+    return json.dumps({"host": platform.node(), "pid": os.getpid(), "started": round(process.create_time(), 1)})
+
+
+def is_gone(owner: str) -> bool:
+    """Tell whether the process of `this_process` ended; another host's cannot be seen from here and counts as alive."""
+    try:
+        facts = json.loads(owner)
+        if facts["host"] != platform.node():
+            return False
+        process = psutil.Process(int(facts["pid"]))
+        reused = abs(process.create_time() - float(facts["started"])) > 2.0
+        return bool(reused or process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+    except (ValueError, KeyError, TypeError, psutil.Error):
+        return False

@@ -1,0 +1,69 @@
+"""Where a run's numbers come from: code, packages, hardware."""
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from ctexp import __version__
+
+_PACKAGES = ("tensorflow", "keras", "keras-tuner", "mlflow", "nibabel", "scipy", "numpy", "onnx", "onnxruntime")
+
+
+def code_facts(folder: Path) -> dict[str, str]:
+    """Give ctexp's version and, where `folder` is in a git checkout, its commit and whether files were changed."""
+    facts = {"ctexp.version": __version__}
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit:
+        facts["git.commit"] = commit
+        facts["git.dirty"] = "true" if _git(folder, "status", "--porcelain") else "false"
+    return facts
+
+
+def package_versions() -> dict[str, str]:
+    """Give the versions of the packages that decide the numbers."""
+    versions = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def all_packages() -> str:
+    """Give every installed distribution as `name==version` lines."""
+    found = {f"{dist.metadata['Name']}=={dist.version}" for dist in metadata.distributions()}
+    return "\n".join(sorted(found, key=str.casefold)) + "\n"
+
+
+def hardware_facts() -> dict[str, str]:
+    """Give processor, cores, memory and system."""
+    return {
+        "hardware.cpu": _cpu_model(),
+        "hardware.cores": str(len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 0)
+        if platform.system() == "Linux"
+        else str(psutil.cpu_count()),
+        "hardware.memory_gib": f"{psutil.virtual_memory().total / 2**30:.1f}",
+        "hardware.system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

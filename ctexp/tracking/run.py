@@ -1,0 +1,150 @@
+"""One run: the protocol that trainings write to, MLflow behind it, and nothing behind it."""
+
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.tracking.context.registry import resolve_tags
+
+from ctexp.tracking.process import this_process
+from ctexp.tracking.store import OWNER_TAG, REASON_TAG, Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Run(Protocol):
+    """What a training needs of a run."""
+
+    @property
+    def id(self) -> str:
+        """The run's id in the store."""
+
+    def log(
+        self,
+        *,
+        params: Mapping[str, object] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+        step: int = 0,
+    ) -> None:
+        """Write settings, numbers at a step, and tags, in this order."""
+
+    def log_text(self, text: str, path: str) -> None:
+        """Keep a text file."""
+
+    def log_figure(self, figure: "Figure", path: str) -> None:
+        """Keep a picture."""
+
+    def log_file(self, file: Path, folder: str) -> None:
+        """Keep a copy of a file in a folder of the run's artifacts."""
+
+
+class NullRun:
+    """A run that forgets everything, for trainings nobody wants kept."""
+
+    id = "none"
+
+    def log(
+        self,
+        *,
+        params: Mapping[str, object] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+        step: int = 0,
+    ) -> None:
+        """Forget."""
+
+    def log_text(self, text: str, path: str) -> None:
+        """Forget."""
+
+    def log_figure(self, figure: "Figure", path: str) -> None:
+        """Forget."""
+
+    def log_file(self, file: Path, folder: str) -> None:
+        """Forget."""
+
+
+class MlflowRun:
+    """A run in the store. As a context it ends FINISHED, KILLED (interrupted) or FAILED, with the reason as a tag."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store, self._client, self._id = store, store.client, run_id
+
+    @classmethod
+    def start(cls, store: Store, name: str, tags: Mapping[str, str]) -> "MlflowRun":
+        """Start a run; user, source and git commit are tagged as MLflow itself does."""
+        run = store.client.create_run(
+            store.experiment_id, tags=resolve_tags({**tags, OWNER_TAG: this_process()}), run_name=name
+        )
+        return cls(store, run.info.run_id)
+
+    @classmethod
+    def resume(cls, store: Store, run_id: str) -> "MlflowRun":
+        """Go on with a run that ended before its time; it is RUNNING, and this process's, again."""
+        store.client.set_tag(run_id, OWNER_TAG, this_process())
+        store.client.delete_tag(run_id, REASON_TAG) if REASON_TAG in store.run(run_id).data.tags else None
+        store.client.update_run(run_id, status="RUNNING")
+        return cls(store, run_id)
+
+    @property
+    def id(self) -> str:
+        """The run's id in the store."""
+        return self._id
+
+    def log(
+        self,
+        *,
+        params: Mapping[str, object] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+        step: int = 0,
+    ) -> None:
+        """Write settings, numbers at a step, and tags, in this order."""
+        now = int(time.time() * 1000)
+        self._client.log_batch(
+            self._id,
+            metrics=[Metric(key, float(value), now, step) for key, value in (metrics or {}).items()],
+            params=[Param(key, _text(value)) for key, value in (params or {}).items()],
+            tags=[RunTag(key, value) for key, value in (tags or {}).items()],
+        )
+
+    def log_text(self, text: str, path: str) -> None:
+        """Keep a text file."""
+        self._client.log_text(self._id, text, path)
+
+    def log_figure(self, figure: "Figure", path: str) -> None:
+        """Keep a picture."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / Path(path).name
+            figure.savefig(file, dpi=110)
+            self.log_file(file, str(Path(path).parent))
+
+    def log_file(self, file: Path, folder: str) -> None:
+        """Keep a copy of a file in a folder of the run's artifacts."""
+        self._client.log_artifact(self._id, str(file), folder)
+
+    def __enter__(self) -> "MlflowRun":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._client.set_terminated(self._id, "FINISHED")
+            return
+        interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
+        reason = "interrupted by the user" if interrupted else f"{type(error).__name__}: {error}"
+        self._client.set_tag(self._id, REASON_TAG, reason[:5000])
+        self._client.set_terminated(self._id, "KILLED" if interrupted else "FAILED")
+
+
+def _text(value: object) -> str:
+    """Write a setting as a person would type it: 16,32,64,128 and not (16, 32, 64, 128)."""
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,94 @@
+"""The MLflow store of a project: made once, found again, and never left with runs that nobody runs."""
+
+import contextlib
+import logging
+from dataclasses import dataclass
+
+import mlflow
+from filelock import FileLock, Timeout
+from mlflow import MlflowClient
+from mlflow.entities import Run as MlflowEntity
+from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
+
+from ctexp.errors import UnknownReferenceError, WorkError
+from ctexp.project import MODEL_NAME, Project
+from ctexp.tracking.process import is_gone
+
+OWNER_TAG = "ctexp.process"
+REASON_TAG = "ctexp.reason"
+
+for _name in ("mlflow", "alembic"):  # migrations and hints; what matters is raised
+    logging.getLogger(_name).setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store: runs are filed under one experiment, versions under the project's model."""
+
+    project: Project
+    client: MlflowClient
+    experiment_id: str
+
+    def run(self, run_id: str) -> MlflowEntity:
+        """Give a run.
+
+        Raises:
+            UnknownReferenceError: there is none of that id.
+        """
+        try:
+            return self.client.get_run(run_id)
+        except MlflowException as error:
+            raise UnknownReferenceError(
+                f"run {run_id}: must be in the store {self.project.tracking_uri}, it is not; see `mlflow ui`"
+            ) from error
+
+    def settle(self) -> list[str]:
+        """Mark as KILLED the runs whose process is gone, and give their ids."""
+        running = self.client.search_runs(
+            [self.experiment_id], f"attributes.status = 'RUNNING' AND tags.`{OWNER_TAG}` LIKE '%'", ViewType.ACTIVE_ONLY
+        )
+        settled = []
+        for run in running:
+            if is_gone(run.data.tags[OWNER_TAG]):
+                self.client.set_tag(run.info.run_id, REASON_TAG, "the process ended without a word (kill -9, power)")
+                self.client.set_terminated(run.info.run_id, "KILLED")
+                settled.append(run.info.run_id)
+        return settled
+
+
+def open_store(project: Project) -> Store:
+    """Open the project's store; the local one is made if there is none, by one process at a time.
+
+    Raises:
+        WorkError: the store cannot be reached or made.
+    """
+    uri = project.tracking_uri
+    local = uri.startswith("sqlite:")
+    try:
+        with _creation_lock(project) if local else contextlib.nullcontext():
+            mlflow.set_tracking_uri(uri)
+            client = MlflowClient(uri)
+            experiment = client.get_experiment_by_name(MODEL_NAME)
+            if experiment is None:
+                # `mlflow ui` may have made the database before us, with artifacts that only it can write: say where.
+                location = (project.artifacts / MODEL_NAME).absolute().as_uri() if local else None
+                client.create_experiment(MODEL_NAME, artifact_location=location)
+                experiment = client.get_experiment_by_name(MODEL_NAME)
+    except (MlflowException, OSError, Timeout) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WorkError(f"store {uri}: must be reachable and writable: {first}") from error
+    if experiment is None or experiment.lifecycle_stage != "active":
+        raise WorkError(
+            f"store {uri}: the experiment {MODEL_NAME} must not be deleted there; restore it with `mlflow experiments`"
+        )
+    store = Store(project, client, experiment.experiment_id)
+    store.settle()
+    return store
+
+
+def _creation_lock(project: Project) -> FileLock:
+    """Several processes that make one fresh database at once break it for good."""
+    folder = project.root / ".ctexp"
+    folder.mkdir(exist_ok=True)
+    return FileLock(folder / "store.lock", timeout=120)
