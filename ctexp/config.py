@@ -138,6 +138,8 @@ class TrainingSettings:
         patience: stop after so many epochs without a better one; 0 never stops early.
         precision: of the arithmetic between float32 weights. `auto` takes bfloat16 where the hardware has it.
         class_weights: weigh each class by the inverse of its share in the training scans.
+        recalibration_scans: after each epoch measure batch normalisation's statistics afresh on so many training
+            scans; 0 leaves the running ones, as published.
     """
 
     epochs: int = 15
@@ -151,8 +153,10 @@ class TrainingSettings:
     patience: int = 0
     precision: Precision = "float32"
     class_weights: bool = True
+    recalibration_scans: int = 0
 
     def __post_init__(self) -> None:
+        check(self.recalibration_scans >= 0, "training.recalibration_scans", ">= 0", self.recalibration_scans)
         check(1 <= self.epochs <= 100_000, "training.epochs", "from 1 to 100000", self.epochs)
         check(1 <= self.batch_size <= 1024, "training.batch_size", "from 1 to 1024", self.batch_size)
         check(0 < self.learning_rate <= 10, "training.learning_rate", "above 0 and at most 10", self.learning_rate)

@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import sys
 import tomllib
 import types
 from collections.abc import Mapping
@@ -70,7 +71,7 @@ def read_settings_file(path: Path) -> Flat:
         ConfigError: the file cannot be read or is no TOML.
     """
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: a settings file must be readable text: {error}") from error
     except tomllib.TOMLDecodeError as error:
@@ -86,7 +87,8 @@ def read_settings_file(path: Path) -> Flat:
 
 def signature(experiment: Experiment) -> str:
     """Give 8 hex digits that name these settings: equal settings have equal signatures on every machine."""
-    text = json.dumps(flatten(experiment), sort_keys=True)
+    same_types = from_flat(flatten(experiment))  # 20 and 20.0 are equal, their JSON is not
+    text = json.dumps(flatten(same_types), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -135,4 +137,4 @@ def _convert(value: object, kind: Any, place: str) -> object:
 
 
 def _is_finite(value: float) -> bool:
-    return value == value and abs(value) != float("inf")
+    return abs(value) <= sys.float_info.max  # false for NaN; a whole number may be larger than any float

@@ -15,16 +15,20 @@ PRESETS: dict[str, Experiment] = {
     # and angles that include zero.
     "published": Experiment(),
     "default": Experiment(
-        scan=ScanSettings(),
-        augment=AugmentSettings(rotation_degrees=15.0, scale=0.1, shift=0.05, flip=True, intensity=0.05),
-        network=NetworkSettings(filters=(16, 32, 64, 128), stem_stride=2, padding="same", momentum=0.9, dense=64),
-        training=TrainingSettings(epochs=15, batch_size=4, learning_rate=2e-3, schedule="cosine", precision="float32"),
+        scan=ScanSettings(shape=(64, 64, 32), resampling="area"),
+        augment=AugmentSettings(rotation_degrees=15.0),
+        network=NetworkSettings(filters=(16, 32, 64, 128), padding="same", momentum=0.9, dense=64),
+        training=TrainingSettings(
+            epochs=15, batch_size=8, learning_rate=2e-3, schedule="cosine", recalibration_scans=32
+        ),
     ),
     # Seconds, not accuracy: to see that everything works on this machine.
     "smoke": Experiment(
         scan=ScanSettings(shape=(32, 32, 16)),
         network=NetworkSettings(filters=(8, 16), padding="same", momentum=0.9, dense=16),
-        training=TrainingSettings(epochs=2, batch_size=8, learning_rate=3e-3, schedule="cosine"),
+        training=TrainingSettings(
+            epochs=2, batch_size=8, learning_rate=3e-3, schedule="cosine", recalibration_scans=16
+        ),
     ),
 }
 

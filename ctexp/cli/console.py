@@ -31,9 +31,14 @@ class ConsoleWatch:
     def stage(self, name: str) -> Callable[[int, int], None]:
         """Count something up to its end, then say how long it took."""
         began = time.monotonic()
+        fresh = True
 
         def count(done: int, every: int) -> None:
+            nonlocal fresh
             seconds = time.monotonic() - began
+            if fresh and done == every > 1:  # there was nothing to do
+                return
+            fresh = False
             if done < every:
                 bar = "#" * (done * 30 // every)
                 left = seconds / done * (every - done) if done else 0.0

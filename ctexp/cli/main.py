@@ -43,6 +43,13 @@ class CtexpGroup(TyperGroup):
         except BrokenPipeError as error:  # the reader, `head` say, has had enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from error
+        except Exception as error:
+            usage = hasattr(error, "show")  # Typer's own errors, which it prints itself
+            if usage or isinstance(error, (typer.Exit, typer.Abort)) or os.environ.get(_DEBUG_VARIABLE):
+                raise
+            words = " ".join(str(error).split())[:500]
+            print(f"error: unforeseen {type(error).__name__}: {words}; {DEBUG} shows where", file=sys.stderr)
+            raise typer.Exit(1) from error
 
 
 app = typer.Typer(

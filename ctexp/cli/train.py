@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from ctexp.experiments.train import TrainingReport
 
 
+_METRICS = {
+    "auc": "AUC",
+    "accuracy": "accuracy",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "auc_mean_hu": "AUC of mean HU, no network",
+    "auc_lung_hu": "AUC of lung's mean HU, same",
+}
+
+
 def train(
     data: Annotated[
         str | None,
@@ -96,12 +106,12 @@ def _print_report(report: "TrainingReport") -> None:
     print(f"Saved network: epoch {report.best_epoch} of {report.epochs}, {report.parameters:,} weights, "
           f"{report.seconds:.0f} s in all")  # fmt: skip
     held = sum(report.data["split"]["validation"].values())
-    print(f"Validation ({held} scans){'':<6}value   95 % interval")
-    for key in ("auc", "accuracy", "sensitivity", "specificity"):
+    print(f"Validation ({held} scans){'':<14}value   95 % interval")
+    for key, words in _METRICS.items():
         value = report.metrics.get(f"val_{key}")
         if value is not None:
             low, high = report.metrics[f"val_{key}_low"], report.metrics[f"val_{key}_high"]
-            print(f"  {key.upper() if key == 'auc' else key:<21} {value:.3f}   {low:.3f} to {high:.3f}")
+            print(f"  {words:<29} {value:.3f}   {low:.3f} to {high:.3f}")
     model = report.model
     print(f"Registered as {model['name']} version {model['version']}, @{model['alias']} (run {report.run_id})")
     if report.data["synthetic"]:

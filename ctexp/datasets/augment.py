@@ -88,6 +88,7 @@ def _in_plane(scan: npt.NDArray[np.float32], change: Change) -> npt.NDArray[np.f
             part = np.take(pixels, (row * columns + column)[inside], axis=0)
             part *= weight[inside][:, None]
             result[inside] += part
+    np.minimum(result, 1.0, out=result)  # four weights can sum to a rounding error above 1
     return result.reshape(rows, columns, slices)
 
 

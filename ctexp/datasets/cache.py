@@ -42,9 +42,10 @@ class ScanCache:
     def has(self, sha256: str) -> bool:
         """Tell whether the entry is there and whole."""
         try:
-            return self.load(sha256).shape == self.settings.shape
+            self.load(sha256)
         except (OSError, ValueError):
             return False
+        return True
 
     def store(self, sha256: str, prepared: npt.NDArray[np.float32]) -> None:
         """Write an entry.
@@ -67,9 +68,18 @@ class ScanCache:
 
         Raises:
             OSError: there is no such entry.
-            ValueError: the file is no array.
+            ValueError: the file is no such array.
         """
-        array: npt.NDArray[np.uint16] = np.load(self.path(sha256), mmap_mode="r", allow_pickle=False)
+        path = self.path(sha256)
+        try:
+            array: npt.NDArray[np.uint16] = np.load(path, mmap_mode="r", allow_pickle=False)
+            sound = array.dtype == np.uint16 and array.shape == self.settings.shape
+        except OSError:
+            raise
+        except Exception as error:  # numpy's reader stumbles over garbage in many ways
+            raise ValueError(f"{path}: must be a prepared scan: {error}") from error
+        if not sound:
+            raise ValueError(f"{path}: must be uint16 of {self.settings.shape}, got {array.dtype} of {array.shape}")
         return array
 
 

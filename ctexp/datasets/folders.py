@@ -29,8 +29,8 @@ def list_folder(folder: Path, positive: str | None = None) -> tuple[list[Entry],
     Raises:
         DataError: no class folders, a folder whose name is no label, or `positive` names none of them.
     """
-    folder = _without_wrapper(folder)
     try:
+        folder = _without_wrapper(folder)
         classes = sorted(
             entry.name
             for entry in os.scandir(folder)
@@ -41,7 +41,7 @@ def list_folder(folder: Path, positive: str | None = None) -> tuple[list[Entry],
     if not classes:
         raise DataError(f"{folder}: must hold one sub-folder a class ({KNOWN_NAMES}), it has no sub-folder")
     if positive is not None:
-        if len(classes) != 2 or positive.casefold() not in {name.casefold() for name in classes}:
+        if len(classes) != 2 or positive.strip().casefold() not in {name.casefold() for name in classes}:
             raise DataError(
                 f"{folder}: with --positive {positive} there must be that sub-folder and one other, got {classes}"
             )
@@ -72,10 +72,15 @@ def _without_wrapper(folder: Path) -> Path:
     return inner if inner.is_dir() else folder
 
 
+def _refuse(error: OSError) -> None:
+    """Raise for a folder that cannot be read: passed over in silence, its scans would be missing from every count."""
+    raise DataError(f"{error.filename}: must be a readable folder: {error.strerror}") from error
+
+
 def _files_below(folder: Path) -> list[Path]:
     """List files at any depth, sorted; links to folders are not followed, so a loop ends."""
     found = []
-    for place, folders, names in os.walk(folder, followlinks=False):
+    for place, folders, names in os.walk(folder, followlinks=False, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             path = Path(place) / name

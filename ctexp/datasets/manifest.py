@@ -29,24 +29,25 @@ def list_manifest(manifest: Path, positive: str | None = None) -> list[Entry]:
             reader = csv.DictReader(stream, skipinitialspace=True)
             columns = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = columns
-            rows = list(reader)
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{manifest}: must be a readable CSV file: {error}") from error
     if "path" not in columns or "label" not in columns:
         raise DataError(f"{manifest}: the first line must name the columns path,label[,patient][,split], got {columns}")
     unknown = [name for name in columns if name not in _COLUMNS]
     if unknown:
-        raise DataError(f"{manifest}: columns must be among {', '.join(_COLUMNS)}, got {', '.join(unknown)}")
+        raise DataError(f"{manifest}: columns must be among {', '.join(_COLUMNS)}, got {', '.join(map(repr, unknown))}")
     entries, faults = [], []
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows:
         entry = _entry(row, manifest.parent, positive, with_patient="patient" in columns, with_side="split" in columns)
         if isinstance(entry, str):
             faults.append(f"{manifest}: line {number}: {entry}")
         else:
             entries.append(entry)
-    if positive is not None and not faults and len({entry.class_name for entry in entries}) != 2:
-        names = sorted({entry.class_name for entry in entries})
-        faults.append(f"{manifest}: with --positive there must be two labels, got {names}")
+    if positive is not None and not faults and entries:
+        names = sorted({entry.class_name.casefold() for entry in entries})
+        if len(names) != 2 or positive.strip().casefold() not in names:
+            faults.append(f"{manifest}: with --positive {positive} there must be that label and one other, got {names}")
     faults += _patients_on_two_sides(entries, manifest)
     if faults:
         raise DataError("\n".join(faults))

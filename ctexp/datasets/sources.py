@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection, gather
 from ctexp.datasets.folders import list_folder
@@ -16,6 +18,8 @@ from ctexp.project import Project
 
 PHANTOM_MARK = "phantom.json"
 """The file that says a folder's scans are synthetic."""
+BUILT_IN = ("phantom", "mosmed")
+"""Sources with a place of their own in the project's `data` folder."""
 DEFAULT_PHANTOMS = PhantomSettings(scans=200, size=128, seed=0)
 """The scans of the source `phantom`: 200, small in plane, so that a first run takes minutes on a laptop."""
 
@@ -33,6 +37,11 @@ class Source:
     name: str
     place: Path
     is_default: bool = False
+
+    @property
+    def resumable_name(self) -> str:
+        """A SOURCE that means the same from any folder of the project."""
+        return self.name if self.name in BUILT_IN else str(self.place.absolute())
 
     @property
     def synthetic(self) -> bool:
@@ -53,7 +62,7 @@ def find_source(typed: str | None, project: Project) -> Source:
         if mosmed.is_dir():
             return Source("mosmed", mosmed)
         return Source("phantom", project.data / "phantom", is_default=True)
-    if name in ("phantom", "mosmed") and not Path(name).exists():
+    if name in BUILT_IN and not Path(name).exists():
         place = project.data / name
         if name == "mosmed" and not place.is_dir():
             raise DataError(
@@ -91,7 +100,9 @@ def load_collection(
         WorkError: the disk does not take the scans or the cache.
     """
     if source.name == "phantom" and not source.place.is_file():
-        write_phantoms(source.place, DEFAULT_PHANTOMS, progress=progress("drawing scans") if progress else None)
+        source.place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(source.place.with_name(".phantom.lock")):  # two first runs at once draw them once
+            write_phantoms(source.place, DEFAULT_PHANTOMS, progress=progress("drawing scans") if progress else None)
     if source.place.is_dir():
         entries, problems = list_folder(source.place, positive)
     else:

@@ -70,7 +70,12 @@ def split_collection(collection: Collection, settings: SplitSettings, seed: int)
         on.setdefault(sides[scan.sha256], []).append(scan)
     train, validation, test, left_out = (tuple(on.get(side, ())) for side in (*SIDES, None))
     split = Split(train, validation, test, left_out)
-    _check(split, collection.source, with_test=scheme != "random" or settings.test > 0)
+    if scheme == "random":
+        remedy = "add patients or change split.validation and split.test"
+        _check(split, collection.source, with_test=settings.test > 0, remedy=remedy)
+    else:
+        remedy = f"mend the {scheme} split or choose split.scheme random"
+        _check(split, collection.source, with_test=True, remedy=remedy)
     return split
 
 
@@ -114,7 +119,7 @@ def _published_sides(collection: Collection) -> dict[str, Side | None]:
     return {scan.sha256: table.get(scan.path.name) for scan in collection.scans}
 
 
-def _check(split: Split, source: str, *, with_test: bool) -> None:
+def _check(split: Split, source: str, *, with_test: bool, remedy: str) -> None:
     patients: dict[str, set[str]] = {}
     for side in SIDES:
         for scan in getattr(split, side):
@@ -132,5 +137,5 @@ def _check(split: Split, source: str, *, with_test: bool) -> None:
                 raise DataError(
                     f"{source}: each side of the split needs scans of both classes, {side} has no {word} ones "
                     f"(train, validation, test: {', '.join(str(counts[one][word]) for one in SIDES)} {word}); "
-                    "add patients or change split.validation and split.test"
+                    f"{remedy}"
                 )

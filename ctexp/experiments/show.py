@@ -1,5 +1,6 @@
 """`ctexp data show`: one scan as a picture."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from ctexp.files import atomic_write
 from ctexp.scans.prepare import prepare
 from ctexp.scans.quality import assess
 from ctexp.scans.read import read_scan
-from ctexp.scans.views import montage, pick_slices
+from ctexp.scans.views import montage, sheet
 
 LUNG_WINDOW_HU = (-1350.0, 150.0)
 
@@ -37,20 +38,20 @@ def draw_scan(path: Path, out: Path, augment: AugmentSettings, seed: int) -> str
 
     volume = read_scan(path)
     slices = min(512, max(8, volume.shape[2]))
-    view = prepare(volume, ScanSettings(shape=(256, 256, slices), window_hu=LUNG_WINDOW_HU, resampling="area"))
-    middle = view[:, :, pick_slices(slices, 3)[1]][..., None]
+    lung = ScanSettings(shape=(256, 256, slices), window_hu=LUNG_WINDOW_HU, resampling="area")
+    view = prepare(volume, lung)
+    middle = prepare(volume, dataclasses.replace(lung, window_hu=ScanSettings().window_hu))[:, :, [slices // 2]]
     rng = np.random.default_rng(seed)
-    changed = np.concatenate([middle] + [apply_change(middle, draw_change(augment, rng)) for _ in range(5)], axis=2)
-
+    versions = [middle] + [apply_change(middle, draw_change(augment, rng)) for _ in range(5)]
     sheets = [
         ("slices from head to feet, patient's right on the left", montage(view, tiles=24, columns=6)),
-        ("one slice as it is, then augmented", montage(changed[:, :, ::-1], tiles=6, columns=6)),
+        ("one slice as a network reads it, then augmented", sheet([image[:, :, 0] for image in versions], 6)),
     ]
-    heights = [sheet.shape[0] for _, sheet in sheets]
+    heights = [picture.shape[0] for _, picture in sheets]
     figure = Figure(figsize=(12, 12 * sum(heights) / sheets[0][1].shape[1] + 0.9), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, (caption, sheet) in zip(figure.subplots(2, 1, height_ratios=heights), sheets, strict=True):
-        axes.imshow(sheet, cmap="gray", vmin=0, vmax=1)
+    for axes, (caption, picture) in zip(figure.subplots(2, 1, height_ratios=heights), sheets, strict=True):
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
         axes.set_title(caption, fontsize=10)
         axes.axis("off")
     low, high = LUNG_WINDOW_HU

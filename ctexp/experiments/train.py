@@ -1,6 +1,9 @@
 """`ctexp train`: from a source to a registered version, readable from top to bottom."""
 
+import dataclasses
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +91,9 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
         from ctexp.experiments.record import data_facts, log_inputs, split_table
 
         watch.say(f"run {run.id} ({name})")
-        run.log_text(request.to_json(), SETTINGS_FILE)
+        # The place, not the words: a restart may happen in another folder.
+        placed = dataclasses.replace(request, data=data.source.resumable_name)
+        run.log_text(placed.to_json(), SETTINGS_FILE)
         run.log(
             params={**flatten(experiment), "preset": request.preset, **data_facts(data.collection, data.split)},
             tags={**code_facts(project.root), **hardware_facts(),
@@ -100,7 +105,8 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
         if data.collection.skipped:
             run.log_text("\n".join(problem.reason for problem in data.collection.skipped) + "\n", "skipped.txt")
         log_inputs(run, data.cache, data.split, experiment)
-        return _learn(request, store, run, data, watch, began)
+        with _resumable(run, watch):
+            return _learn(request, store, run, data, watch, began)
 
 
 def resume_training(run_id: str, project: Project, watch: Watch) -> TrainingReport:
@@ -138,7 +144,18 @@ def resume_training(run_id: str, project: Project, watch: Watch) -> TrainingRepo
             )
     with MlflowRun.resume(store, run_id) as run:
         watch.say(f"run {run.id} goes on")
-        return _learn(request, store, run, data, watch, began)
+        with _resumable(run, watch):
+            return _learn(request, store, run, data, watch, began)
+
+
+@contextmanager
+def _resumable(run: "Run", watch: Watch) -> Iterator[None]:
+    """Say how to go on when the work inside ends early, whatever the cause."""
+    try:
+        yield
+    except BaseException:
+        watch.say(f"stopped; every finished epoch is kept: go on with `ctexp train --resume {run.id}`")
+        raise
 
 
 def _learn(
@@ -152,6 +169,7 @@ def _learn(
 
     from ctexp.experiments import checkpoints
     from ctexp.experiments.record import log_results, quoted_metrics, read_history
+    from ctexp.learning.baseline import mean_hu_auc
     from ctexp.learning.evaluation import evaluate
     from ctexp.learning.network import build_network
     from ctexp.learning.training import TrainingData, compile_network, train
@@ -192,7 +210,8 @@ def _learn(
     facts = {"source": data.collection.source, "hash": data.collection.hash, "scans": len(data.split.train)}
     with package_network(best, data.cache, data.split.validation, experiment.scan) as package:
         estimates = evaluate(package.outputs)
-        metrics = quoted_metrics(estimates, package.outputs.loss)
+        without_network = mean_hu_auc(data.cache, data.split.validation)
+        metrics = quoted_metrics({**estimates, **without_network}, package.outputs.loss)
         log_results(run, data.cache, data.split.validation, package.outputs, estimates, history, standing.best_epoch)
         package.write_manifest(run_id=run.id, synthetic=data.collection.synthetic, trained_on=facts, metrics=metrics)
         seconds = time.monotonic() - began

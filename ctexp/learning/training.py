@@ -16,6 +16,7 @@ from ctexp.learning.backend import use_xla
 from ctexp.learning.evaluation import Outputs
 from ctexp.learning.feed import TrainingFeed, count_steps, predict_logits
 from ctexp.learning.intervals import auc
+from ctexp.learning.recalibration import recalibrate
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,14 @@ def train(
             callbacks=[_StepWatch(on_step, number, len(feed))] if on_step else None,
             class_weight=class_weights(data.train) if settings.class_weights else None,
         ).history
+        recalibrate(
+            network,
+            data.cache,
+            data.train,
+            count=settings.recalibration_scans,
+            batch_size=settings.batch_size,
+            seed=seed,
+        )
         outputs = Outputs(truth, predict_logits(network, data.cache, data.validation, settings.batch_size))
         if not (outputs.finite and math.isfinite(history["loss"][-1])):
             raise WorkError(
@@ -164,7 +173,7 @@ class _StepWatch(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships
 def _schedule(settings: TrainingSettings, steps: int) -> "float | keras.optimizers.schedules.LearningRateSchedule":
     schedules = keras.optimizers.schedules
     if settings.schedule == "constant":
-        return settings.learning_rate
+        return float(settings.learning_rate)
     if settings.schedule == "exponential":
         return schedules.ExponentialDecay(
             settings.learning_rate, decay_steps=settings.decay_steps, decay_rate=settings.decay_rate, staircase=True

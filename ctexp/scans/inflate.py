@@ -1,11 +1,10 @@
 """Gzip in memory with a bound: never more bytes than asked for, whatever the archive claims."""
 
-import zlib
-
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from ctexp.errors import ScanError
 
+_IsalError: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # the stub calls the class an instance
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -66,7 +65,7 @@ class Inflater:
             self._stream = isal_zlib.decompressobj(wbits=31)
         try:
             part = self._stream.decompress(self._data, limit)
-        except zlib.error as error:
+        except _IsalError as error:
             raise ScanError(
                 f"{self._place}: the gzip archive is damaged ({error}); copy or download the file again"
             ) from error

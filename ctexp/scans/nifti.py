@@ -3,6 +3,7 @@
 import io
 import logging
 import math
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -16,6 +17,11 @@ from ctexp.scans.volume import Volume
 
 MAX_VOXELS = 1 << 30
 """1,000 slices of 1024x1024; a header that claims more is refused before memory is asked for."""
+
+SPACING_MM = (1e-3, 1e3)
+"""Beyond these a spacing is damage, and arithmetic in millimetres would overflow."""
+MAX_STORED, MAX_SCALING = 1e20, 1e9
+"""Beyond these voxels, and slope and intercept, are damage; within them HU fit into float32."""
 
 # nibabel prints header findings to stderr on its own; here they become one error line or nothing.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL + 1)
@@ -45,7 +51,7 @@ def decode_nifti(data: bytes, place: str) -> Volume:
     dtype = header.get_data_dtype()
     if dtype.kind not in "iuf" or dtype.fields is not None:
         raise ScanError(f"{place}: voxels must be single real numbers, datatype is {_kind_name(dtype)}")
-    shape = _spatial_shape(header.get_data_shape(), place)
+    shape = _spatial_shape(header, place)
     affine = _checked_affine(header, place)
     count = math.prod(shape)
     if count > MAX_VOXELS:
@@ -101,7 +107,11 @@ def _kind_name(dtype: np.dtype[np.generic]) -> str:
     return "complex" if dtype.kind == "c" else str(dtype)
 
 
-def _spatial_shape(shape: tuple[int, ...], place: str) -> tuple[int, int, int]:
+def _spatial_shape(header: nib.Nifti1Header, place: str) -> tuple[int, int, int]:
+    try:
+        shape = header.get_data_shape()
+    except HeaderDataError as error:
+        raise ScanError(f"{place}: the header's size is damaged ({error})") from error
     trimmed = tuple(int(n) for n in shape)
     while len(trimmed) > 3 and trimmed[-1] == 1:
         trimmed = trimmed[:-1]
@@ -115,6 +125,8 @@ def _spatial_shape(shape: tuple[int, ...], place: str) -> tuple[int, int, int]:
 
 def _checked_affine(header: nib.Nifti1Header, place: str) -> npt.NDArray[np.float64]:
     """Give the header's best affine (sform, else qform, else spacing alone) when it is a real geometry."""
+    if header["pixdim"][0] == 0:  # files older than the sign of the qform have 0, which the standard reads as 1
+        header["pixdim"][0] = 1
     zooms = np.asarray(header["pixdim"][1:4], dtype=np.float64)
     if not np.isfinite(zooms).all() or (zooms <= 0).any():
         raise ScanError(f"{place}: spacing must be finite and above 0 mm, the header says {zooms.tolist()}")
@@ -122,9 +134,11 @@ def _checked_affine(header: nib.Nifti1Header, place: str) -> npt.NDArray[np.floa
         affine = np.asarray(header.get_best_affine(), dtype=np.float64)
     except (HeaderDataError, ValueError, np.linalg.LinAlgError) as error:
         raise ScanError(f"{place}: the header's orientation is damaged ({error})") from error
+    if not (np.abs(affine) < 1e6).all():  # false for NaN, too
+        raise ScanError(f"{place}: the affine must be finite and below 1e6 mm, got {affine[:3].tolist()}")
     lengths = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
-    if not np.isfinite(affine).all() or (lengths <= 0).any():
-        raise ScanError(f"{place}: the affine must be finite with a length on every axis, got {affine[:3].tolist()}")
+    if (lengths < SPACING_MM[0]).any() or (lengths > SPACING_MM[1]).any():
+        raise ScanError(f"{place}: spacing must be from 0.001 to 1000 mm, the affine says {lengths.tolist()}")
     # The determinant of the unit axes is the volume they span: near 0 they lie in one plane and the frame is lost.
     if abs(np.linalg.det(affine[:3, :3] / lengths)) < 0.1 or np.isnan(io_orientation(affine)).any():
         raise ScanError(f"{place}: the affine's axes must span three directions, got {affine[:3].tolist()}")
@@ -143,12 +157,16 @@ def _scaling(header: nib.Nifti1Header, place: str) -> tuple[float, float]:
         slope, intercept = header.get_slope_inter()
     except HeaderDataError as error:
         raise ScanError(f"{place}: the header's slope and intercept are damaged ({error})") from error
-    return (1.0, 0.0) if slope is None else (float(slope), float(intercept or 0.0))
+    if slope is None:
+        return 1.0, 0.0
+    if max(abs(slope), abs(intercept)) > MAX_SCALING:
+        raise ScanError(f"{place}: slope and intercept must be at most 1e9, the header says {slope} and {intercept}")
+    return float(slope), float(intercept)
 
 
-def _check_finite(stored: npt.NDArray[np.generic], place: str) -> None:
+def _check_finite(stored: npt.NDArray[Any], place: str) -> None:
     if stored.dtype.kind != "f":
         return
-    broken = int(stored.size - np.count_nonzero(np.isfinite(stored)))
+    broken = int(stored.size - np.count_nonzero((stored > -MAX_STORED) & (stored < MAX_STORED)))
     if broken:
-        raise ScanError(f"{place}: voxels must be finite, {broken:,} are NaN or infinite")
+        raise ScanError(f"{place}: voxels must be finite, {broken:,} are NaN, infinite or beyond 1e20")

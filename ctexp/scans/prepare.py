@@ -46,12 +46,12 @@ def prepare(volume: Volume, settings: ScanSettings) -> npt.NDArray[np.float32]:
     return np.clip(result, 0.0, 1.0, out=result)
 
 
-_Positions = list[npt.NDArray[np.float64]]
+_Positions = list[npt.NDArray[np.floating]]
 
 
 def _stretched(shape: tuple[int, ...], target: tuple[int, int, int]) -> tuple[_Positions, list[float]]:
     """Put first and last centres on the scan's first and last (as `scipy.ndimage.zoom` does)."""
-    centres: _Positions = [np.linspace(0.0, n - 1.0, m, dtype=np.float64) for n, m in zip(shape, target, strict=True)]
+    centres: _Positions = [np.linspace(0.0, n - 1.0, m) for n, m in zip(shape, target, strict=True)]
     return centres, [n / m for n, m in zip(shape, target, strict=True)]
 
 
@@ -63,7 +63,8 @@ def _physical(
 ) -> tuple[_Positions, list[float]]:
     """Put the centres on a grid in mm round the middle of the body."""
     middle = body_centre(volume, picture, spacing_mm)
-    centres, steps = [], []
+    centres: _Positions = []
+    steps = []
     for axis in range(3):
         step = settings.extent_mm[axis] / settings.shape[axis] / spacing_mm[axis]
         offsets = np.arange(settings.shape[axis]) - (settings.shape[axis] - 1) / 2
@@ -99,7 +100,7 @@ def body_centre(
 def _resample(
     array: npt.NDArray[np.generic],
     axis: int,
-    centres: npt.NDArray[np.float64],
+    centres: npt.NDArray[np.floating],
     step: float,
     settings: ScanSettings,
     stored_of: Volume | None,
@@ -132,7 +133,7 @@ def _resample(
 
 
 def _average(
-    array: npt.NDArray[np.float32], axis: int, centres: npt.NDArray[np.float64], step: float, outside: float
+    array: npt.NDArray[np.float32], axis: int, centres: npt.NDArray[np.floating], step: float, outside: float
 ) -> npt.NDArray[np.float32]:
     """Average over `step` voxels round each centre, edge voxels by the share that is covered."""
     size = array.shape[axis]

@@ -1,5 +1,7 @@
 """Slices of a prepared scan side by side, as one picture array."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,25 +16,26 @@ def pick_slices(count: int, wanted: int) -> list[int]:
     return [int(place) for place in np.linspace(count - 1 - margin, margin, wanted)]
 
 
-def montage(
-    scan: npt.NDArray[np.float32], *, tiles: int = 12, columns: int = 4, gap: int = 2
-) -> npt.NDArray[np.float32]:
-    """Lay slices out in rows.
+def montage(scan: npt.NDArray[np.float32], *, tiles: int = 12, columns: int = 4) -> npt.NDArray[np.float32]:
+    """Lay slices of a scan out in rows, from the head down.
 
     Args:
         scan: (rows, columns, slices) in 0..1, as `prepare` gives it.
         tiles: slices to show.
         columns: slices beside each other.
-        gap: pixels between them.
 
     Returns:
-        (height, width) float32 in 0..1; gaps are 1 (white).
+        (height, width) float32 in 0..1.
     """
-    chosen = pick_slices(scan.shape[2], tiles)
-    lines = -(-len(chosen) // columns)
-    height, width = scan.shape[0], scan.shape[1]
-    sheet = np.ones((lines * (height + gap) - gap, columns * (width + gap) - gap), dtype=np.float32)
-    for place, number in enumerate(chosen):
+    return sheet([scan[:, :, number] for number in pick_slices(scan.shape[2], tiles)], columns)
+
+
+def sheet(images: Sequence[npt.NDArray[np.float32]], columns: int, gap: int = 2) -> npt.NDArray[np.float32]:
+    """Lay images (rows, columns) of one size out in rows, with white gaps of `gap` pixels."""
+    lines = -(-len(images) // columns)
+    height, width = images[0].shape
+    result = np.ones((lines * (height + gap) - gap, columns * (width + gap) - gap), dtype=np.float32)
+    for place, image in enumerate(images):
         top, left = place // columns * (height + gap), place % columns * (width + gap)
-        sheet[top : top + height, left : left + width] = scan[:, :, number]
-    return sheet
+        result[top : top + height, left : left + width] = image
+    return result

@@ -16,6 +16,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from ctexp.datasets.ingest import cores
 from ctexp.datasets.phantom.scan import make_scan
 from ctexp.datasets.phantom.settings import PhantomSettings, label_of
 from ctexp.errors import ConfigError, DataError, WorkError
@@ -159,7 +160,7 @@ def _run(
     done = settings.scans - len(todo)
     tell = progress or (lambda _done, _total: None)
     tell(done, settings.scans)
-    workers = min(processes or len(os.sched_getaffinity(0)), len(todo))
+    workers = min(processes or cores(), len(todo))
     if workers <= 1:
         for count, index in enumerate(todo, start=done + 1):
             _write_scan(folder, index, settings)

@@ -1,0 +1,87 @@
+"""The command line: help, usage errors, one-line errors, and how fast it starts."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from ctexp import __version__
+from ctexp.cli.console import clock
+from ctexp.cli.main import app
+
+
+@pytest.fixture
+def invoke():
+    """Run a command line in this process."""
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.mark.parametrize("words", [(), ("train",), ("predict",), ("data",), ("data", "phantom"), ("data", "show")])
+def test_every_command_has_help_that_fits(invoke, words) -> None:
+    """Help names its options, ends with 0, and no line is wider than 80."""
+    done = invoke(*words, "--help")
+    assert done.exit_code == 0
+    assert "Usage: " in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_version_is_the_packages(invoke) -> None:
+    """`--version` prints name and version."""
+    assert invoke("--version").stdout == f"ctexp {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "words", [("tarin",), ("train", "--epoch", "3"), ("train", "--epochs", "many"), ("predict",), ("data", "shwo")]
+)
+def test_usage_errors_exit_with_2(invoke, words) -> None:
+    """Unknown commands and options, and values of another kind, are the user's fault."""
+    assert invoke(*words).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("train", "--preset", "publishd"), "error: --preset publishd: no such preset; did you mean published?"),
+        (
+            ("train", "--filters", "16,x"),
+            "error: --filters: must be whole numbers with commas between them, got '16,x'",
+        ),
+        (("train", "--epochs", "0"), "error: options: training.epochs: must be from 1 to 100000, got 0"),
+        (("train", "--config", "none.toml"), "error: none.toml: a settings file must be readable text"),
+        (("train", "--data", "none"), "error: none: must be phantom, mosmed, a folder or a CSV manifest"),
+        (("data", "show", "none.nii"), "error: none.nii: a scan must be a file, there is none"),
+        (("data", "phantom", "out", "--scans", "3"), "error: scans: must be an even number >= 2, got 3"),
+    ],
+)
+def test_errors_are_one_line(invoke, words, line) -> None:
+    """Place, rule, value, remedy on stderr; exit code 2; nothing on stdout; no traceback."""
+    done = invoke(*words)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(line)
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_debug_shows_where_an_error_comes_from(tmp_path) -> None:
+    """`--debug`, also behind the command, gives the traceback."""
+    words = [sys.executable, "-m", "ctexp", "train", "--preset", "none", "--debug"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
+    assert "Traceback" in done.stderr
+    assert "ConfigError" in done.stderr
+
+
+def test_phantoms_and_their_picture(invoke, tmp_path) -> None:
+    """`data phantom` writes a collection and `data show` a PNG of one of its scans, with facts on stdout."""
+    assert invoke("data", "phantom", tmp_path / "set", "--scans", 2, "--size", 32).exit_code == 0
+    scan = next((tmp_path / "set" / "CT-23").iterdir())
+    done = invoke("data", "show", scan, "--out", tmp_path / "scan.png")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "scan.png").read_bytes().startswith(b"\x89PNG")
+    assert "8 mm" in done.stdout
+    assert [file.name for file in tmp_path.iterdir() if file.suffix == ".part"] == []
+
+
+def test_clock_reads_like_a_clock() -> None:
+    """Durations are minutes and seconds, with hours where there are any."""
+    assert [clock(seconds) for seconds in (0, 7.4, 750, 3723)] == ["0:00", "0:07", "12:30", "1:02:03"]

@@ -1,0 +1,99 @@
+"""Fixtures of the tests that train: a tiny collection, a finished run, and the program as a real process."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ctexp.datasets.phantom import PhantomSettings, write_phantoms
+
+pytestmark = pytest.mark.trains
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder, so that `-m "not trains"` leaves all of them out."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in Path(item.path).parents:
+            item.add_marker(pytest.mark.trains)
+
+
+@pytest.fixture(scope="session")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 40 tiny synthetic scans, half of them abnormal."""
+    folder = tmp_path_factory.mktemp("scans") / "tiny"
+    write_phantoms(folder, PhantomSettings(scans=40, size=48, seed=1), processes=1)
+    return folder
+
+
+@dataclass(frozen=True)
+class Program:
+    """`ctexp` in a project folder, run as a user runs it."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """A clean environment in which the project's own store is used."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "CTEXP_"))}
+        return {**kept, "CUDA_VISIBLE_DEVICES": "", "COLUMNS": "80", "NO_COLOR": "1"}
+
+    def start(self, *words: object) -> "subprocess.Popen[str]":
+        """Start a command and go on."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "ctexp", *map(str, words)],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: object, exit_code: int = 0) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end and check its exit code."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == exit_code, f"exit {process.returncode}\n{out}\n{err}"
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def json(self, *words: object) -> dict:
+        """Run a command with `--json` and give its answer, which must be all that is on stdout."""
+        return json.loads(self(*words, "--json").stdout)
+
+
+@pytest.fixture(scope="session")
+def program_in() -> type[Program]:
+    """The program in a folder of the test's choice."""
+    return Program
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    """The program in an empty project."""
+    return Program(tmp_path)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A project with one finished smoke training."""
+
+    program: Program
+    report: dict
+    stderr: str
+
+    @property
+    def artifacts(self) -> Path:
+        """The run's artifacts on disk."""
+        return self.program.folder / "mlruns" / "ctexp" / self.report["run_id"] / "artifacts"
+
+
+@pytest.fixture(scope="session")
+def trained(scans: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A project in which `ctexp train` ended well; tests only read it."""
+    program = Program(tmp_path_factory.mktemp("project"))
+    done = program("train", "--data", scans, "--preset", "smoke", "--name", "first", "--json")
+    return Trained(program, json.loads(done.stdout), done.stderr)

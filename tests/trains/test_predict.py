@@ -1,0 +1,155 @@
+"""`ctexp predict`: sentences, table, JSON, CSV; the same numbers by every door; errors beside answers."""
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def answers(trained, scans) -> list:
+    """What the champion says of two scans, as JSON."""
+    paths = sorted((scans / "CT-23").iterdir())[:2]
+    return json.loads(trained.program("predict", *paths, "--format", "json").stdout)
+
+
+def test_one_scan_is_answered_in_two_sentences(trained, scans, answers) -> None:
+    """For one scan the two sentences of the published example are printed, and what kind of model it is."""
+    path = sorted((scans / "CT-23").iterdir())[0]
+    lines = trained.program("predict", path).stdout.splitlines()
+    normal, abnormal = (100 * answers[0][word] for word in ("normal", "abnormal"))
+    assert lines[0] == f"This model is {normal:.2f} percent confident that CT scan is normal"
+    assert lines[1] == f"This model is {abnormal:.2f} percent confident that CT scan is abnormal"
+    assert "synthetic scans" in lines[-1]
+    assert "Not a medical device" in lines[-1]
+
+
+def test_json_has_one_object_a_scan(answers, scans) -> None:
+    """Each object has path, probabilities that sum to 1, label, quality and model."""
+    assert [answer["path"] for answer in answers] == [str(path) for path in sorted((scans / "CT-23").iterdir())[:2]]
+    for answer in answers:
+        assert answer["normal"] + answer["abnormal"] == pytest.approx(1, abs=1e-12)
+        assert answer["label"] == ("abnormal" if answer["abnormal"] >= 0.5 else "normal")
+        assert answer["quality"]["verdict"] in ("ok", "warn")
+        assert answer["model"] == {"name": "ctexp", "version": "1", "synthetic": True}
+
+
+def test_several_scans_are_a_table_or_csv(trained, scans) -> None:
+    """Without a format several scans are a table of one line each; CSV has the same numbers."""
+    paths = sorted((scans / "CT-0").iterdir())[:3]
+    table = trained.program("predict", *paths).stdout.splitlines()
+    rows = list(csv.DictReader(io.StringIO(trained.program("predict", *paths, "--format", "csv").stdout)))
+    assert len(table) == 1 + 3 + 1
+    for line, row in zip(table[1:4], rows, strict=True):
+        assert line.split()[0] == row["path"]
+        assert line.split()[1] == f"{float(row['normal']):.4f}"
+
+
+def test_broken_scan_does_not_stop_the_others(trained, scans, tmp_path) -> None:
+    """An unreadable scan has its error at its place, the others are answered, and the exit code is 1."""
+    good = sorted((scans / "CT-0").iterdir())[0]
+    broken = tmp_path / "broken scan ü.nii.gz"
+    broken.write_bytes(good.read_bytes()[:5000])
+    done = trained.program("predict", broken, good, "--format", "json", exit_code=1)
+    first, second = json.loads(done.stdout)
+    assert first.keys() == {"path", "error"}
+    assert str(broken) in first["error"]
+    assert second["normal"] > 0
+
+
+def test_every_reference_finds_the_same_version(trained, scans) -> None:
+    """Alias, version and run id give the same answer; what names nothing is one error line and exit code 2."""
+    path = sorted((scans / "CT-0").iterdir())[0]
+    said = {
+        trained.program("predict", path, "--model", reference).stdout
+        for reference in ("ctexp@champion", "models:/ctexp/1", "models:/ctexp@champion", trained.report["run_id"])
+    }
+    assert len(said) == 1
+    for reference in ("ctexp@nobody", "models:/ctexp/9", "other@champion", "nonsense", "f" * 32):
+        done = trained.program("predict", path, "--model", reference, exit_code=2)
+        assert done.stderr.startswith("error: --model")
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_works_from_a_sub_folder(trained, scans, program_in) -> None:
+    """In a sub-folder of the project the same store answers, and no second one is made."""
+    below = trained.program.folder / "deep" / "er"
+    below.mkdir(parents=True, exist_ok=True)
+    program_in(below)("predict", sorted((scans / "CT-0").iterdir())[0])
+    assert not list(below.iterdir())
+
+
+def test_validation_table_and_prediction_agree(trained, scans, program) -> None:
+    """The probability that was quoted for a validation scan is the one that predict gives for its file."""
+    rows = list(csv.DictReader((trained.artifacts / "validation.csv").open()))[:3]
+    paths = [next(scans.glob(f"CT-*/{row['file']}")) for row in rows]
+    said = json.loads(trained.program("predict", *paths, "--format", "json").stdout)
+    for row, answer in zip(rows, said, strict=True):
+        assert answer["abnormal"] == pytest.approx(float(row["abnormal"]), abs=1e-6)
+
+
+def test_mlflow_loads_the_same_predictor_without_ctexp_installed(trained, scans, answers) -> None:
+    """`mlflow.pyfunc.load_model` gives predict's numbers, with the code that the version carries."""
+    program = """
+import json, sys
+import mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model("models:/ctexp@champion")
+import pandas
+table = model.predict(pandas.DataFrame({"path": sys.argv[2:]}))
+import ctexp
+print(json.dumps({"rows": table.to_dict("records"), "code": ctexp.__file__}))
+"""
+    paths = [answer["path"] for answer in answers]
+    uri = f"sqlite:///{trained.program.folder / 'mlflow.db'}"
+    done = subprocess.run(
+        [sys.executable, "-c", program, uri, *paths],
+        capture_output=True, text=True, check=True, cwd=trained.program.folder, env=trained.program.environment,
+    )  # fmt: skip
+    said = json.loads(done.stdout.splitlines()[-1])
+    for row, answer in zip(said["rows"], answers, strict=True):
+        assert row["abnormal"] == pytest.approx(answer["abnormal"], abs=1e-9)
+        assert row["label"] == answer["label"]
+
+
+def test_predict_loads_neither_tensorflow_nor_keras(trained, scans) -> None:
+    """Answering imports no training library."""
+    program = """
+import sys
+from ctexp.cli.main import app
+try:
+    app(sys.argv[1:])
+except SystemExit as end:
+    assert end.code == 0, end
+heavy = {"tensorflow", "keras", "keras_tuner"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    path = sorted((scans / "CT-0").iterdir())[0]
+    subprocess.run(
+        [sys.executable, "-c", program, "predict", str(path)],
+        check=True, capture_output=True, cwd=trained.program.folder, env=trained.program.environment,
+    )  # fmt: skip
+
+
+def test_damaged_version_is_refused(trained, scans, tmp_path, program_in) -> None:
+    """A network file that is not the registered one is refused, not asked."""
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.program.folder, copy)
+    db = copy / "mlflow.db"
+    import sqlite3
+
+    with sqlite3.connect(db) as connection:  # point the copied store at its own copied files
+        for table, column in (("model_versions", "source"), ("model_versions", "storage_location"),
+                              ("logged_models", "artifact_location"), ("runs", "artifact_uri")):  # fmt: skip
+            connection.execute(
+                f"update {table} set {column} = replace({column}, ?, ?)",  # noqa: S608 - names are ours
+                (str(trained.program.folder), str(copy)),
+            )
+    network = next(copy.rglob("network.onnx"))
+    network.write_bytes(network.read_bytes()[:-1] + b"x")
+    done = program_in(copy)("predict", sorted((scans / "CT-0").iterdir())[0], exit_code=1)
+    assert "checksum differs" in done.stderr

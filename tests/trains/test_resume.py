@@ -1,0 +1,128 @@
+"""Trainings that are killed: at any moment, and gone on with."""
+
+import random
+import re
+import signal
+import time
+
+import pytest
+from mlflow import MlflowClient
+
+EPOCHS = 6
+
+
+def _client(program) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{program.folder / 'mlflow.db'}")
+
+
+def _runs(client: MlflowClient) -> list:
+    experiment = client.get_experiment_by_name("ctexp")
+    return client.search_runs([experiment.experiment_id]) if experiment else []
+
+
+def _wait_for_epoch(process, epoch: int) -> str:
+    """Read narration until an epoch is told, and give the run's id."""
+    run_id = ""
+    for line in process.stderr:
+        if found := re.match(r"run ([0-9a-f]{32})", line):
+            run_id = found[1]
+        if re.match(rf"epoch +{epoch}/", line):
+            return run_id
+    raise AssertionError("the training ended before")
+
+
+@pytest.fixture(scope="module")
+def whole(scans, program_in, tmp_path_factory) -> dict:
+    """The answer of a training that nobody interrupts."""
+    return program_in(tmp_path_factory.mktemp("whole")).json(
+        "train", "--data", scans, "--preset", "smoke", "--epochs", EPOCHS
+    )
+
+
+def test_kill_and_resume_ends_as_if_nothing_had_happened(program, scans, whole) -> None:
+    """After SIGKILL in mid-epoch, --resume goes on in the same run and ends with the same metrics to the last bit."""
+    process = program.start("train", "--data", scans, "--preset", "smoke", "--epochs", EPOCHS)
+    run_id = _wait_for_epoch(process, 2)
+    time.sleep(0.2)
+    process.kill()
+    process.wait()
+    client = _client(program)
+    assert client.get_run(run_id).info.status == "RUNNING"  # nobody could say otherwise yet
+
+    report = program.json("train", "--resume", run_id)
+    assert report["run_id"] == run_id
+    assert report["metrics"] == whole["metrics"]
+    assert report["best_epoch"] == whole["best_epoch"]
+    assert client.get_run(run_id).info.status == "FINISHED"
+    steps = [point.step for point in client.get_metric_history(run_id, "epoch/val_auc")]
+    assert sorted(set(steps)) == steps == list(range(1, EPOCHS + 1))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kills_at_random_moments_lose_nothing(program, scans, whole, seed) -> None:
+    """Killed three times at random moments, start-up and writing included, the run ends with the same metrics."""
+    rng = random.Random(seed)  # noqa: S311 - moments, not secrets
+    words = ["train", "--data", scans, "--preset", "smoke", "--epochs", EPOCHS]
+    for _ in range(3):
+        process = program.start(*words)
+        time.sleep(rng.uniform(3.0, 9.0))
+        process.kill()
+        process.wait()
+        runs = _runs(_client(program)) if (program.folder / "mlflow.db").exists() else []
+        begun = [run for run in runs if "ctexp.standing" in run.data.tags]
+        if begun:
+            words = ["train", "--resume", begun[0].info.run_id]
+        if begun and begun[0].info.status == "FINISHED":
+            break
+    client = _client(program)
+    begun = [run for run in _runs(client) if "ctexp.standing" in run.data.tags]
+    if begun and begun[0].info.status == "FINISHED":
+        metrics = {key: value for key, value in begun[0].data.metrics.items() if key in whole["metrics"]}
+    else:
+        metrics = program.json(*words)["metrics"]
+    assert metrics == whole["metrics"]
+    assert not [run for run in _runs(client) if run.info.status == "RUNNING"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_ends_killed_and_says_how_to_go_on(program, scans, number) -> None:
+    """Ctrl-C and SIGTERM end the run as KILLED at once, and the last line but one tells the command to resume."""
+    process = program.start("train", "--data", scans, "--preset", "smoke", "--epochs", "500")
+    run_id = _wait_for_epoch(process, 1)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert f"ctexp train --resume {run_id}" in err
+    run = _client(program).get_run(run_id)
+    assert run.info.status == "KILLED"
+    assert run.data.tags["ctexp.reason"] == "interrupted by the user"
+
+
+def test_next_command_settles_a_dead_run(program, scans) -> None:
+    """A run whose process is gone is KILLED after the next command, whatever that is."""
+    process = program.start("train", "--data", scans, "--preset", "smoke", "--epochs", "500")
+    run_id = _wait_for_epoch(process, 1)
+    process.kill()
+    process.wait()
+    program("predict", next((scans / "CT-0").iterdir()), exit_code=2)  # no model yet, but the store was opened
+    run = _client(program).get_run(run_id)
+    assert run.info.status == "KILLED"
+    assert "ended without a word" in run.data.tags["ctexp.reason"]
+
+
+def test_living_run_is_left_alone(program, scans) -> None:
+    """While a training runs, other commands do not touch its status, and it cannot be resumed a second time."""
+    process = program.start("train", "--data", scans, "--preset", "smoke", "--epochs", "500")
+    run_id = _wait_for_epoch(process, 1)
+    done = program("train", "--resume", run_id, exit_code=2)
+    assert "still running" in done.stderr
+    assert _client(program).get_run(run_id).info.status == "RUNNING"
+    process.kill()
+    process.wait()
+
+
+def test_resume_refuses_what_it_cannot_go_on_with(program, scans, trained) -> None:
+    """A finished run, other options beside --resume, and scans that changed are refused in one line each."""
+    finished = trained.report["run_id"]
+    assert "it finished" in trained.program("train", "--resume", finished, exit_code=2).stderr
+    assert "given alone" in trained.program("train", "--resume", finished, "--epochs", 9, exit_code=2).stderr

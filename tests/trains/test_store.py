@@ -1,0 +1,136 @@
+"""The store: made once by many, found by a bare `mlflow ui`, runs that end as they ended."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from ctexp.errors import UnknownReferenceError, WorkError
+from ctexp.project import Project
+from ctexp.tracking.process import is_gone, this_process
+from ctexp.tracking.run import MlflowRun, NullRun
+from ctexp.tracking.store import OWNER_TAG, open_store
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A fresh local store."""
+    return open_store(Project(tmp_path_factory.mktemp("store")))
+
+
+def test_four_processes_make_one_store(tmp_path) -> None:
+    """Four first commands at once all get the same whole store."""
+    program = (
+        "import sys, pathlib\n"
+        "from ctexp.project import Project\n"
+        "from ctexp.tracking.store import open_store\n"
+        "print(open_store(Project(pathlib.Path(sys.argv[1]))).experiment_id)"
+    )
+    started = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    said = {process.communicate(timeout=120)[0] for process in started}
+    assert [process.returncode for process in started] == [0, 0, 0, 0]
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (None, "FINISHED", None),
+        (WorkError("disk: full"), "FAILED", "WorkError: disk: full"),
+        (KeyboardInterrupt(), "KILLED", "interrupted by the user"),
+    ],
+)
+def test_status_says_how_a_run_ended(store, error, status, reason) -> None:
+    """The end of the block is the end of the run, and the reason is kept."""
+    run = MlflowRun.start(store, "a run", {})
+    try:
+        with run:
+            if error:
+                raise error
+    except (WorkError, KeyboardInterrupt):
+        pass
+    kept = store.run(run.id)
+    assert kept.info.status == status
+    assert kept.data.tags.get("ctexp.reason") == reason
+
+
+def test_null_run_takes_what_a_run_takes(tmp_path) -> None:
+    """A run that forgets has the same methods and leaves nothing behind."""
+    run = NullRun()
+    run.log(params={"a": 1}, metrics={"b": 2.0}, tags={"c": "d"}, step=3)
+    run.log_text("text", "file.txt")
+    run.log_file(tmp_path / "none", "folder")
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_run_is_an_input_error(store) -> None:
+    """A run id that is not in the store names the store."""
+    with pytest.raises(UnknownReferenceError, match="must be in the store sqlite"):
+        store.run("0" * 32)
+
+
+def test_only_gone_processes_of_this_host_are_gone() -> None:
+    """This process lives; an ended one, or another with its number, is gone; another host's is not ours to judge."""
+    mine = json.loads(this_process())
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert not is_gone(json.dumps(mine))
+    assert is_gone(json.dumps({**mine, "pid": ended.pid}))
+    assert is_gone(json.dumps({**mine, "started": mine["started"] - 1000}))
+    assert not is_gone(json.dumps({**mine, "host": "elsewhere", "pid": ended.pid}))
+    assert not is_gone("no json")
+
+
+def test_settle_ends_only_dead_runs(store) -> None:
+    """Of a dead process's run and a living one's, only the first is settled."""
+    living = MlflowRun.start(store, "living", {})
+    dead = MlflowRun.start(store, "dead", {})
+    facts = json.loads(this_process())
+    store.client.set_tag(dead.id, OWNER_TAG, json.dumps({**facts, "started": facts["started"] - 1000}))
+    assert store.settle() == [dead.id]
+    assert store.run(dead.id).info.status == "KILLED"
+    assert store.run(living.id).info.status == "RUNNING"
+    store.client.set_terminated(living.id)
+
+
+def test_bare_mlflow_ui_shows_the_run(trained) -> None:
+    """`mlflow ui` without an option, in the project's folder, serves the run, its curves and its pictures."""
+    port = 20000 + os.getpid() % 20000
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "ui", "--port", str(port)],
+        cwd=trained.program.folder, env=trained.program.environment,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        base = f"http://127.0.0.1:{port}"
+        run_id = trained.report["run_id"]
+        run = _get_json(f"{base}/api/2.0/mlflow/runs/get?run_id={run_id}", patience=60)["run"]
+        assert run["info"]["run_name"] == "first"
+        history = _get_json(f"{base}/api/2.0/mlflow/metrics/get-history?run_id={run_id}&metric_key=epoch/loss")
+        assert len(history["metrics"]) == 2
+        picture = f"{base}/get-artifact?path=pictures/curves.png&run_uuid={run_id}"
+        with urllib.request.urlopen(picture, timeout=20) as answer:  # noqa: S310 - our own server
+            assert answer.read().startswith(b"\x89PNG")
+    finally:
+        os.killpg(process.pid, 9)
+        process.wait()
+
+
+def _get_json(url: str, patience: float = 0.0) -> dict:
+    """Ask until the server answers or patience (seconds) has run out."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 - our own server
+                return json.loads(answer.read())
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.5)
