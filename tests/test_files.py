@@ -1,0 +1,57 @@
+"""Files that are whole or not there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ctexp.files import atomic_write
+
+
+def test_file_appears_with_its_folder_and_is_readable_by_all(tmp_path: Path) -> None:
+    """The folders above are made, the content is whole, and other users may read it."""
+    path = tmp_path / "a" / "b" / "größe.bin"
+    with atomic_write(path) as stream:
+        stream.write(b"content")
+        assert not path.exists()
+    assert path.read_bytes() == b"content"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, SystemExit])
+def test_old_file_stays_after_a_failure(stop: type[BaseException], tmp_path: Path) -> None:
+    """Whatever ends the block early, the old file is still there, whole and alone."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(stop), atomic_write(path) as stream:  # noqa: PT012 - the failure comes in the middle
+        stream.write(b"half of the new")
+        raise stop
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_new_file_replaces_the_old(tmp_path: Path) -> None:
+    """A reader that opened the old file before goes on reading it."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with path.open("rb") as reader:
+        with atomic_write(path) as stream:
+            stream.write(b"new")
+        assert reader.read() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+def test_long_names(tmp_path: Path) -> None:
+    """A name as long as the file system allows can be written, though the temporary one is longer than its stem."""
+    path = tmp_path / ("n" * 255)
+    with atomic_write(path) as stream:
+        stream.write(b"x")
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """A file where the folder should be is an OSError for the caller to name."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="file"), atomic_write(tmp_path / "file" / "x"):
+        pass

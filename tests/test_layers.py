@@ -1,0 +1,134 @@
+"""The floors of the house: a module imports from below, heavy libraries stay in their rooms, starting is light."""
+
+import ast
+import fnmatch
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import ctexp
+
+PACKAGE = Path(ctexp.__file__).parent
+PROJECT = PACKAGE.parent
+FLOORS = [
+    {"errors"},
+    {"config", "overrides", "presets", "project", "files"},
+    {"scans"},
+    {"datasets"},
+    {"learning", "tracking"},
+    {"registry"},
+    {"experiments"},
+    {"cli", "__main__"},
+]
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+# The single files of floor 1 may lean on each other; these two rooms may not.
+STRANGERS = {"learning", "tracking"}
+HEAVY = {"tensorflow", "keras", "keras_tuner", "mlflow", "onnxruntime", "onnx", "matplotlib", "pandas", "sklearn"}
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    """The top-level file or folder that a module lies in."""
+    return path.parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every imported module, at any depth, with its line; names imported from the package itself are modules, too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are written in full"
+            assert node.module is not None
+            if node.module == "ctexp":
+                yield from ((f"ctexp.{alias.name}", node.lineno) for alias in node.names)
+            else:
+                yield node.module, node.lineno
+
+
+def on_loading(tree: ast.Module) -> ast.Module:
+    """What runs when a module is loaded: function bodies and type-checking blocks taken out."""
+
+    class Outline(ast.NodeTransformer):
+        def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+            return None
+
+        visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - ast's own names
+
+        def visit_If(self, node: ast.If) -> ast.AST | None:
+            return None if ast.unparse(node.test).endswith("TYPE_CHECKING") else self.generic_visit(node)
+
+    return Outline().visit(tree)
+
+
+def parse(path: Path) -> ast.Module:
+    """Parse a module of the package."""
+    return ast.parse((PACKAGE / path).read_text(encoding="utf-8"), filename=str(path))
+
+
+def heavy_files() -> list[str]:
+    """The patterns of files that the lint settings allow heavy imports in, braces spelt out."""
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = []
+    for pattern, rules in settings["tool"]["ruff"]["lint"]["per-file-ignores"].items():
+        if "TID253" not in rules:
+            continue
+        braces = re.fullmatch(r"(.*)\{(.*)\}(.*)", pattern)
+        patterns += [f"{braces[1]}{word}{braces[3]}" for word in braces[2].split(",")] if braces else [pattern]
+    return [pattern for pattern in patterns if pattern.startswith("ctexp/")]
+
+
+def test_every_room_has_a_floor() -> None:
+    """A new file or folder at the top of the package is given its floor here."""
+    assert {room_of(path) for path in MODULES} - {"__init__"} <= set(FLOOR_OF)
+
+
+def may_import(room: str, other: str) -> bool:
+    """Whether the table above allows it; the package's own `__init__` imports nothing and is open to all."""
+    if room == "__init__":
+        return False
+    if other in ("", "__version__") or room == other:
+        return True
+    return FLOOR_OF[other] <= FLOOR_OF[room] and not {room, other} <= STRANGERS
+
+
+def test_imports_come_from_below() -> None:
+    """A module imports, at its head or lazily, only from lower floors and from its own room."""
+    faults = []
+    for path in MODULES:
+        for name, line in imports(parse(path)):
+            library, _, rest = name.partition(".")
+            if library == "ctexp" and not may_import(room_of(path), rest.partition(".")[0]):
+                faults.append(f"{path}:{line} imports {name}")
+    assert faults == []
+
+
+def test_heavy_libraries_stay_in_their_rooms() -> None:
+    """Only the files that the lint settings list load a heavy library when they are loaded themselves."""
+    faults = []
+    for path in MODULES:
+        if not any(fnmatch.fnmatch(f"ctexp/{path.as_posix()}", pattern) for pattern in heavy_files()):
+            loaded = {name.split(".")[0] for name, _ in imports(on_loading(parse(path)))} & HEAVY
+            faults += [f"{path} loads {name}" for name in sorted(loaded)]
+    assert faults == []
+
+
+def test_the_lint_settings_know_the_heavy_libraries() -> None:
+    """The list here and the banned imports of the lint settings are one, and every exempted file is there."""
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    tidy = settings["tool"]["ruff"]["lint"]["flake8-tidy-imports"]
+    assert set(tidy["banned-module-level-imports"]) == HEAVY
+    for pattern in heavy_files():
+        assert list(PROJECT.glob(pattern)), pattern
+
+
+def test_starting_is_light() -> None:
+    """Loading the command line loads no learning, tracking or number library, so that help and errors are instant."""
+    code = "import sys, ctexp.cli.main; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "ctexp" in loaded
+    assert not loaded & (HEAVY | {"numpy", "scipy", "nibabel"})

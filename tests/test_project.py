@@ -1,0 +1,54 @@
+"""Where the store, the data and the cache are."""
+
+from pathlib import Path
+
+import pytest
+
+from ctexp.project import Project, find_project
+
+
+def test_store_makes_a_folder_the_project(tmp_path: Path) -> None:
+    """From any depth below it, the nearest folder with a store is the project."""
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    assert find_project(deep).root == deep
+    (tmp_path / "mlflow.db").touch()
+    assert find_project(deep).root == tmp_path
+    (tmp_path / "a" / "mlflow.db").touch()
+    assert find_project(deep).root == tmp_path / "a"
+
+
+def test_sweeps_and_mlruns_together_make_a_folder_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the two folders alone is not enough; the current folder is where the search starts."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "below").mkdir()
+    (tmp_path / "sweeps").mkdir()
+    assert find_project(Path("below")).root == tmp_path / "below"
+    (tmp_path / "mlruns").mkdir()
+    assert find_project(Path("below")).root == tmp_path
+    assert find_project().root == tmp_path
+
+
+def test_nothing_is_created_by_asking(tmp_path: Path) -> None:
+    """All places lie in the project and none is made."""
+    project = find_project(tmp_path)
+    assert project.tracking_uri == f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert [project.artifacts, project.data, project.cache] == [
+        tmp_path / "mlruns",
+        tmp_path / "data",
+        tmp_path / ".ctexp" / "cache",
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_environment_moves_store_and_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both variables win; a relative cache starts at the current folder; an empty variable is none."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://store:5000")
+    monkeypatch.setenv("CTEXP_CACHE", "elsewhere")
+    project = Project(tmp_path / "project")
+    assert project.tracking_uri == "http://store:5000"
+    assert project.cache == tmp_path / "elsewhere"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    monkeypatch.setenv("CTEXP_CACHE", "")
+    assert project.tracking_uri.startswith("sqlite:")
+    assert project.cache == tmp_path / "project" / ".ctexp" / "cache"
