@@ -14,6 +14,12 @@ settings.register_profile("ctexp", max_examples=40, database=None, deadline=None
 settings.load_profile("ctexp")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the fast tests first: what is broken shows in seconds."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
 @pytest.fixture(autouse=True)
 def isolation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Run in an empty folder, with plain output, no store or data of the user's, and no GPU."""

@@ -63,6 +63,7 @@ def test_errors_are_one_line(invoke, words, line) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_debug_shows_where_an_error_comes_from(tmp_path) -> None:
     """`--debug`, also behind the command, gives the traceback."""
     words = [sys.executable, "-m", "ctexp", "train", "--preset", "none", "--debug"]
@@ -71,6 +72,7 @@ def test_debug_shows_where_an_error_comes_from(tmp_path) -> None:
     assert "ConfigError" in done.stderr
 
 
+@pytest.mark.slow
 def test_phantoms_and_their_picture(invoke, tmp_path) -> None:
     """`data phantom` writes a collection and `data show` a PNG of one of its scans, with facts on stdout."""
     assert invoke("data", "phantom", tmp_path / "set", "--scans", 2, "--size", 32).exit_code == 0

@@ -138,3 +138,13 @@ def test_folder_that_cannot_be_read_is_not_passed_over(tmp_path: Path) -> None:
             list_folder(tmp_path)
     finally:
         locked.chmod(0o700)
+
+
+def test_masks_inside_a_class_folder_are_no_scans(tmp_path: Path, write_scan) -> None:
+    """A folder `masks` is passed over at every depth."""
+    write_scan(tmp_path / "normal" / "a.nii", 1)
+    write_scan(tmp_path / "normal" / "masks" / "a.nii", 2)
+    write_scan(tmp_path / "abnormal" / "b.nii", 3)
+    entries, problems = list_folder(tmp_path)
+    assert [entry.path.name for entry in entries] == ["b.nii", "a.nii"]
+    assert problems == []

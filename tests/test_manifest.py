@@ -117,3 +117,11 @@ def test_no_file(tmp_path: Path) -> None:
     """A missing manifest is a line."""
     with pytest.raises(DataError, match=r"none\.csv: must be a readable CSV file"):
         list_manifest(tmp_path / "none.csv")
+
+
+def test_a_column_named_twice_is_refused(tmp_path: Path) -> None:
+    """Two columns of one name are an error, not a silent choice."""
+    manifest = tmp_path / "scans.csv"
+    manifest.write_text("path,label,label\na.nii,0,1\n")
+    with pytest.raises(DataError, match="every column must be named once"):
+        list_manifest(manifest)

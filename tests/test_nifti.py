@@ -311,3 +311,11 @@ def test_any_header_is_read_or_refused(data: bytes, changes: list[tuple[int, int
             assert 0 <= array.min() <= array.max() <= 1
     assert message.startswith("scan: ")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("mm", 1.0), ("unknown", 1.0), ("meter", 1000.0), ("micron", 0.001)])
+def test_spacing_is_in_mm_whatever_the_headers_unit(unit: str, factor: float) -> None:
+    """A header in metres or microns gives the same millimetres."""
+    image = nib.Nifti1Image(np.zeros((4, 5, 6), np.int16), np.diag([2 / factor, 2 / factor, 5 / factor, 1]))
+    image.header.set_xyzt_units(unit)
+    assert decode_nifti(image.to_bytes(), "scan").spacing_mm == pytest.approx((2, 2, 5))

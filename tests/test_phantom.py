@@ -50,6 +50,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes_as_one(collection: Path, tmp_path: Path) -> None:
     """The number of processes and a repetition leave every byte of every file as it is."""
     write_phantoms(tmp_path / "again", TINY, processes=2)

@@ -101,3 +101,10 @@ def test_problems_of_the_listing_are_not_lost(
     with pytest.raises(DataError, match=r"1 of 3 files cannot be used(.|\n)*picture\.png"):
         load_collection(source, cache)
     assert len(load_collection(source, cache, skip_bad=True).skipped) == 1
+
+
+def test_a_folder_of_ones_own_called_phantom_is_left_alone(project: Project, tmp_path: Path) -> None:
+    """`phantom` is the built-in source even where a folder of that name lies; `./phantom` is the folder."""
+    (tmp_path / "phantom").mkdir()
+    assert find_source("phantom", project).place == project.data / "phantom"
+    assert find_source("./phantom", project) == Source("./phantom", Path("phantom"))

@@ -200,6 +200,13 @@ class TestPublished:
             "test": {"normal": 50, "abnormal": 34},
         }
 
+    def test_labels_must_be_the_tables(self) -> None:
+        """A study whose label is not the table's is named: other scans with the same file names are no MosMedData."""
+        studies = self.studies()
+        studies[3] = replace(studies[3], label=1 - studies[3].label)
+        with pytest.raises(DataError, match=f"1 differ, {studies[3].path.name} among them"):
+            split_collection(collection(studies), SplitSettings(scheme="published"), 0)
+
     def test_it_needs_every_study(self) -> None:
         """The number of missing studies and the first of them are named."""
         studies = sorted(self.studies(), key=lambda one: one.path.name)

@@ -81,7 +81,9 @@ def _files_below(folder: Path) -> list[Path]:
     """List files at any depth, sorted; links to folders are not followed, so a loop ends."""
     found = []
     for place, folders, names in os.walk(folder, followlinks=False, onerror=_refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and name.casefold() not in IGNORED_FOLDERS
+        )
         for name in names:
             path = Path(place) / name
             if not name.startswith(".") and path.suffix.lower() not in _IGNORED_SUFFIXES:

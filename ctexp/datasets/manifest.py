@@ -34,6 +34,8 @@ def list_manifest(manifest: Path, positive: str | None = None) -> list[Entry]:
         raise DataError(f"{manifest}: must be a readable CSV file: {error}") from error
     if "path" not in columns or "label" not in columns:
         raise DataError(f"{manifest}: the first line must name the columns path,label[,patient][,split], got {columns}")
+    if len(set(columns)) < len(columns):
+        raise DataError(f"{manifest}: every column must be named once, got {', '.join(columns)}")
     unknown = [name for name in columns if name not in _COLUMNS]
     if unknown:
         raise DataError(f"{manifest}: columns must be among {', '.join(_COLUMNS)}, got {', '.join(map(repr, unknown))}")

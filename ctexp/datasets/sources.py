@@ -62,7 +62,7 @@ def find_source(typed: str | None, project: Project) -> Source:
         if mosmed.is_dir():
             return Source("mosmed", mosmed)
         return Source("phantom", project.data / "phantom", is_default=True)
-    if name in BUILT_IN and not Path(name).exists():
+    if name in BUILT_IN:  # a folder of your own with such a name is ./phantom
         place = project.data / name
         if name == "mosmed" and not place.is_dir():
             raise DataError(

@@ -75,7 +75,7 @@ def split_collection(collection: Collection, settings: SplitSettings, seed: int)
         _check(split, collection.source, with_test=settings.test > 0, remedy=remedy)
     else:
         remedy = f"mend the {scheme} split or choose split.scheme random"
-        _check(split, collection.source, with_test=True, remedy=remedy)
+        _check(split, collection.source, with_test=bool(split.test), remedy=remedy)  # a manifest may keep its test away
     return split
 
 
@@ -109,8 +109,16 @@ def _draw(seed: int, scans: list[LabelledScan]) -> str:
 def _published_sides(collection: Collection) -> dict[str, Side | None]:
     """Look every scan up, by file name, in the table that ships with the package (MosMedData, 424 studies)."""
     text = resources.files("ctexp.datasets").joinpath("mosmed_published_split.csv").read_text(encoding="utf-8")
-    table: dict[str, Side] = {row["file"]: row["split"] for row in csv.DictReader(text.splitlines())}  # type: ignore[misc]
-    missing = table.keys() - {scan.path.name for scan in collection.scans}
+    rows = {row["file"]: row for row in csv.DictReader(text.splitlines())}
+    table: dict[str, Side] = {name: row["split"] for name, row in rows.items()}  # type: ignore[misc]
+    found = {scan.path.name: scan for scan in collection.scans}
+    wrong = [name for name, scan in found.items() if name in rows and str(scan.label) != rows[name]["label"]]
+    if wrong:
+        raise DataError(
+            f"{collection.source}: the published split's labels must be those of the scans, "
+            f"{len(wrong)} differ, {min(wrong)} among them; is this MosMedData?"
+        )
+    missing = table.keys() - found.keys()
     if missing:
         raise DataError(
             f"{collection.source}: the published split needs all its {len(table)} studies of the full MosMedData "

@@ -75,13 +75,16 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
         KeyboardInterrupt: the user stopped it; the run is KILLED and can be resumed.
     """
     from ctexp.learning.shapes import check_shapes
-    from ctexp.tracking.provenance import all_packages, code_facts, hardware_facts, package_versions
-    from ctexp.tracking.run import MlflowRun
-    from ctexp.tracking.store import open_store
 
     began = time.monotonic()
     experiment = request.experiment
     check_shapes(experiment.network, experiment.scan.shape)
+    find_source(request.data, project)  # a mistyped source is said before MLflow is loaded
+
+    from ctexp.tracking.provenance import all_packages, code_facts, hardware_facts, package_versions
+    from ctexp.tracking.run import MlflowRun
+    from ctexp.tracking.store import open_store
+
     store = open_store(project)
     data = prepare_data(request, project, watch)
     prepared_seconds = time.monotonic() - began

@@ -15,6 +15,8 @@ from ctexp.errors import ScanError
 from ctexp.scans.inflate import GZIP_MAGIC, Inflater
 from ctexp.scans.volume import Volume
 
+_UNITS_MM = {1: 1000.0, 3: 0.001}
+"""Codes of the length units metre and micron; every other code is read as mm."""
 MAX_VOXELS = 1 << 30
 """1,000 slices of 1024x1024; a header that claims more is refused before memory is asked for."""
 
@@ -136,6 +138,7 @@ def _checked_affine(header: nib.Nifti1Header, place: str) -> npt.NDArray[np.floa
         raise ScanError(f"{place}: the header's orientation is damaged ({error})") from error
     if not (np.abs(affine) < 1e6).all():  # false for NaN, too
         raise ScanError(f"{place}: the affine must be finite and below 1e6 mm, got {affine[:3].tolist()}")
+    affine[:3] *= _UNITS_MM.get(int(header["xyzt_units"]) % 8, 1.0)
     lengths = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
     if (lengths < SPACING_MM[0]).any() or (lengths > SPACING_MM[1]).any():
         raise ScanError(f"{place}: spacing must be from 0.001 to 1000 mm, the affine says {lengths.tolist()}")

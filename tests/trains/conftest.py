@@ -11,15 +11,13 @@ import pytest
 
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
 
-pytestmark = pytest.mark.trains
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder, so that `-m "not trains"` leaves all of them out."""
+    """Mark every test of this folder, so that `-m "not slow"` leaves all of them out."""
     here = Path(__file__).parent
     for item in items:
         if here in Path(item.path).parents:
-            item.add_marker(pytest.mark.trains)
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
