@@ -18,6 +18,8 @@ from ctexp.tracking import figures
 from ctexp.tracking.run import Run
 from ctexp.tracking.store import Store
 
+NOTE_TAG = "mlflow.note.content"
+"""MLflow shows this tag as the run's description."""
 _WORDS = ("normal", "abnormal")
 
 
@@ -113,6 +115,26 @@ def log_results(
             sheets.append((caption, montage(array, tiles=6, columns=3)))
         run.log_figure(figures.pictures(sheets, title, columns=2), f"pictures/{name}.png")
     run.log_text(predictions_table(scans, outputs), "validation.csv")
+
+
+def summary(
+    collection: Collection, split: Split, estimates: Mapping[str, Estimate], best_epoch: int, version: str
+) -> str:
+    """Give the few lines of Markdown that MLflow's page of the run begins with."""
+    kind = "**synthetic** scans: nothing is said about patients" if collection.synthetic else "scans"
+    lines = [
+        f"{len(collection.scans)} {kind} ({collection.source}); {len(split.train)} train, "
+        f"{len(split.validation)} validation, {len(split.test)} locked away for the test.",
+        "",
+        f"Version {version} is the network of epoch {best_epoch}. On the validation scans:",
+        "",
+        "| | value | 95 % interval | n |",
+        "|---|---|---|---|",
+    ]
+    for name in ("auc", "accuracy", "sensitivity", "specificity"):
+        one = estimates[name]
+        lines.append(f"| {name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} | {one.n} |")
+    return "\n".join([*lines, "", "Research software; not a medical device."])
 
 
 def read_history(store: Store, run_id: str) -> list[dict[str, float]]:

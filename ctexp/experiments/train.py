@@ -171,7 +171,7 @@ def _learn(
     start_backend(experiment.seed)  # before anything else imports Keras
 
     from ctexp.experiments import checkpoints
-    from ctexp.experiments.record import log_results, quoted_metrics, read_history
+    from ctexp.experiments.record import NOTE_TAG, log_results, quoted_metrics, read_history, summary
     from ctexp.learning.baseline import mean_hu_auc
     from ctexp.learning.evaluation import evaluate
     from ctexp.learning.network import build_network
@@ -224,6 +224,7 @@ def _learn(
             step=standing.best_epoch,
         )  # fmt: skip
         version = register(store, run.id, package.folder)
+        run.log(tags={NOTE_TAG: summary(data.collection, data.split, estimates, standing.best_epoch, version.version)})
     return TrainingReport(
         run_id=run.id,
         model={"name": version.name, "version": version.version, "alias": version.alias},

@@ -15,6 +15,8 @@ from ctexp.errors import UnknownReferenceError, WorkError
 from ctexp.project import MODEL_NAME, Project
 from ctexp.tracking.process import is_gone
 
+_MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+"""Makes `mlflow ui` open on training runs and their charts."""
 OWNER_TAG = "ctexp.process"
 REASON_TAG = "ctexp.reason"
 
@@ -73,7 +75,7 @@ def open_store(project: Project) -> Store:
             if experiment is None:
                 # `mlflow ui` may have made the database before us, with artifacts that only it can write: say where.
                 location = (project.artifacts / MODEL_NAME).absolute().as_uri() if local else None
-                client.create_experiment(MODEL_NAME, artifact_location=location)
+                client.create_experiment(MODEL_NAME, artifact_location=location, tags=_MODEL_TRAINING)
                 experiment = client.get_experiment_by_name(MODEL_NAME)
     except (MlflowException, OSError, Timeout) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__

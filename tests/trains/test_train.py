@@ -41,6 +41,7 @@ def test_run_is_finished_and_says_where_it_comes_from(trained, client) -> None:
     assert params["data.synthetic"] == "true"
     assert params["data.class.CT-0"] == "20"
     assert params["data.test.normal"] == "4"
+    assert "synthetic" in run.data.tags["mlflow.note.content"]
     assert {"version.keras", "version.numpy", "hardware.cpu", "ctexp.version"} <= run.data.tags.keys()
     assert run.data.metrics["seconds"] > run.data.metrics["seconds_preparing"] > 0
 
