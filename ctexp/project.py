@@ -5,6 +5,7 @@ a bare `mlflow ui` in the project's folder.
 """
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,17 @@ class Project:
     @property
     def tracking_uri(self) -> str:
         """MLflow's store: `$MLFLOW_TRACKING_URI`, else the database that a bare `mlflow ui` opens here."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow.db'}"
+        return os.environ.get("MLFLOW_TRACKING_URI") or self.local_uri
+
+    @property
+    def database(self) -> Path:
+        """The file of the local store."""
+        return self.root / "mlflow.db"
+
+    @property
+    def local_uri(self) -> str:
+        """The local store, whatever the environment says."""
+        return f"sqlite:///{self.database}"
 
     @property
     def artifacts(self) -> Path:
@@ -43,10 +54,14 @@ def find_project(start: Path | None = None) -> Project:
     """Find the project that `start` (default: the current folder) lies in.
 
     The nearest folder upwards that has a store (`mlflow.db`), or both `sweeps/` and `mlruns/`, is its root; where there
-    is none, `start` itself is.
+    is none, `start` itself is. The search ends below the home folder and the folder of temporary files: a store that
+    was once made there by mistake would otherwise swallow every project below.
     """
     here = (start or Path.cwd()).absolute()
+    ends = {Path.home(), Path(tempfile.gettempdir()), Path(here.anchor)}
     for folder in (here, *here.parents):
+        if folder != here and folder in ends:
+            break
         if (folder / "mlflow.db").is_file() or ((folder / "sweeps").is_dir() and (folder / "mlruns").is_dir()):
             return Project(folder)
     return Project(here)

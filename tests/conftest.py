@@ -40,12 +40,17 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture
 def write_scan() -> Callable[..., Path]:
-    """A function that writes a small random CT scan; another seed is another content."""
+    """A function that writes a small noisy chest CT; another seed is another content."""
 
-    def write(path: Path, seed: int = 0, shape: tuple[int, int, int] = (10, 9, 8)) -> Path:
+    def write(path: Path, seed: int = 0) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        hu = np.random.default_rng(seed).integers(-1000, 500, shape).astype(np.int16)
-        nib.save(nib.Nifti1Image(hu, np.diag([-2.0, 2.0, 3.0, 1.0])), path)
+        hu = np.full((20, 18, 20), -1000, dtype=np.int16)
+        hu[1:-1, 2:-2] = 40  # a body in air, in it a spine at the back (y grows to the front) and two lungs
+        hu[9:11, 3:6] = 400
+        for lung in (slice(3, 9), slice(11, 17)):
+            hu[lung, 6:14, 4:16] = -850
+        hu += np.random.default_rng(seed).integers(-30, 30, hu.shape).astype(np.int16)
+        nib.save(nib.Nifti1Image(hu, np.diag([-18.0, 16.0, 12.0, 1.0])), path)
         return path
 
     return write

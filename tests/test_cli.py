@@ -84,6 +84,23 @@ def test_phantoms_and_their_picture(invoke, tmp_path) -> None:
     assert [file.name for file in tmp_path.iterdir() if file.suffix == ".part"] == []
 
 
+def test_prepare_reads_a_collection_and_counts_the_sides(invoke, write_scan, tmp_path) -> None:
+    """`data prepare` fills the cache, prints scans a side and class and the hash, and makes no store."""
+    for number in range(20):
+        write_scan(tmp_path / "scans" / ("normal" if number % 2 else "abnormal") / f"{number}.nii.gz", seed=number)
+    done = invoke("data", "prepare", "--data", tmp_path / "scans", "--preset", "smoke")
+    assert done.exit_code == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split() for line in lines[:3]] == [
+        ["train", "6", "normal", "6", "abnormal"],
+        ["validation", "2", "normal", "2", "abnormal"],
+        ["test", "2", "normal", "2", "abnormal"],
+    ]
+    assert len(lines[3].removeprefix("collection  hash ")) == 64
+    assert len(list((tmp_path / ".ctexp" / "cache").glob("*/*.npy"))) == 20
+    assert not (tmp_path / "mlflow.db").exists()
+
+
 def test_clock_reads_like_a_clock() -> None:
     """Durations are minutes and seconds, with hours where there are any."""
     assert [clock(seconds) for seconds in (0, 7.4, 750, 3723)] == ["0:00", "0:07", "12:30", "1:02:03"]

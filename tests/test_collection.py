@@ -135,7 +135,7 @@ def test_one_class_is_no_collection(
 
 def test_no_scans(entries: list[Entry], collect: Callable[..., Collection]) -> None:
     """An empty source, and one with no usable scan, say so."""
-    with pytest.raises(DataError, match=r"^here: must hold scans \(\.nii or \.nii\.gz\), found none"):
+    with pytest.raises(DataError, match=r"^here: must hold scans \(NIfTI or DICOM\), found none"):
         collect([])
     for entry in entries:
         entry.path.write_bytes(b"no scan")

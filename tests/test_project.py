@@ -52,3 +52,15 @@ def test_environment_moves_store_and_cache(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("CTEXP_CACHE", "")
     assert project.tracking_uri.startswith("sqlite:")
     assert project.cache == tmp_path / "project" / ".ctexp" / "cache"
+
+
+def test_a_stray_store_in_the_home_folder_swallows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Home and the temporary folder are projects only for commands typed right there."""
+    for name in ("HOME", "TMPDIR"):
+        place = tmp_path / name
+        (place / "study").mkdir(parents=True)
+        (place / "mlflow.db").touch()
+        monkeypatch.setenv(name, str(place))
+        monkeypatch.setattr("tempfile.tempdir", None)
+        assert find_project(place / "study").root == place / "study"
+        assert find_project(place).root == place

@@ -62,8 +62,8 @@ class ConsoleWatch:
         m = epoch.metrics
         self.say(
             f"epoch {epoch.number:>{len(str(epochs))}}/{epochs}  "
-            f"loss {m['loss']:.3f}  acc {m['accuracy']:.3f} | val loss {m['val_loss']:.3f}  acc {m['val_accuracy']:.3f}"
-            f"  AUC {m['val_auc']:.3f} {'*' if epoch.is_best else ' '}  {epoch.seconds:.1f} s  left {clock(left)}"
+            f"loss {m['loss']:.3f} acc {m['accuracy']:.3f} | val {m['val_loss']:.3f} acc {m['val_accuracy']:.3f}"
+            f" AUC {m['val_auc']:.3f}{'*' if epoch.is_best else ' '} {epoch.seconds:5.1f} s, left {clock(left)}"
         )
 
     def _draw(self, line: str) -> None:

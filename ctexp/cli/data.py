@@ -5,9 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from ctexp.cli.check import check
 from ctexp.cli.console import ConsoleWatch, narrate
+from ctexp.cli.fetch import fetch
 
 app = typer.Typer(no_args_is_help=True, help="Draw, prepare and look at scans.")
+app.command("fetch")(fetch)
+app.command("check")(check)
 
 
 @app.command("phantom")
@@ -31,9 +35,10 @@ def phantom(
 @app.command("prepare")
 def prepare(
     data: Annotated[str | None, typer.Option(metavar="SOURCE", help="As for `ctexp train`.")] = None,
-    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Whose preparation.")] = None,
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Preset whose preparation is used.")] = None,
     positive: Annotated[str | None, typer.Option(metavar="CLASS", help="Your name of the abnormal class.")] = None,
     skip_bad: Annotated[bool, typer.Option(help="Go on without scans that cannot be used.")] = False,
+    allow_gaps: Annotated[bool, typer.Option(help="Interpolate missing DICOM slices where that is sound.")] = False,
 ) -> None:
     """Read a collection and fill the cache, as a training would."""
     from ctexp.experiments.request import TrainingRequest, compose
@@ -41,25 +46,29 @@ def prepare(
     from ctexp.project import find_project
 
     chosen, experiment = compose(preset, None, {})
-    request = TrainingRequest(experiment, data, positive, skip_bad, None, chosen)
+    request = TrainingRequest(experiment, data, positive, skip_bad, None, chosen, allow_gaps)
     prepared = prepare_data(request, find_project(), ConsoleWatch())
     for side, counts in prepared.split.counts().items():
         print(f"{side:<10}  {counts['normal']:>5} normal  {counts['abnormal']:>5} abnormal")
-    print(f"hash {prepared.collection.hash}")
+    print(f"collection  hash {prepared.collection.hash}")
 
 
 @app.command("show")
 def show(
-    scan: Annotated[Path, typer.Argument(metavar="SCAN", help="A NIfTI file.")],
+    scan: Annotated[Path, typer.Argument(metavar="SCAN", help="A NIfTI file, or a DICOM folder, .zip or file.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The PNG to write.")] = Path("scan.png"),
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the augmented versions.")] = 0,
-    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Whose augmentation.")] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the augmentation.")] = 0,
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Preset whose augmentation is shown.")] = None,
+    series: Annotated[str | None, typer.Option(metavar="NUMBER", help="DICOM series to read: number or UID.")] = None,
+    allow_gaps: Annotated[bool, typer.Option(help="Interpolate missing DICOM slices where that is sound.")] = False,
 ) -> None:
     """Draw a scan's slices in a lung window, and augmented versions of one."""
     from ctexp.experiments.request import compose
     from ctexp.experiments.show import draw_scan
+    from ctexp.scans.read import ReadOptions
 
     _, experiment = compose(preset, None, {})
-    facts = draw_scan(scan, out, experiment.augment, seed)
+    options = ReadOptions(series, allow_gaps)
+    facts = draw_scan(scan, out, experiment.augment, seed, options=options, say=narrate)
     print(facts)
     narrate(f"written: {out}")

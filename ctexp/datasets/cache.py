@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ctexp.config import ScanSettings
 from ctexp.errors import WorkError
 from ctexp.files import atomic_write
+from ctexp.scans.quality import RULES, Examination
 
 _FORMAT = 1
 """Raised whenever the same bytes and settings would give another array."""
@@ -34,6 +35,7 @@ class ScanCache:
         text = json.dumps([_FORMAT, dataclasses.asdict(settings)], sort_keys=True)
         self.settings = settings
         self.folder = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
+        self.examined = folder / f"examined-{RULES}"  # what a scan is like does not depend on how it is prepared
 
     def path(self, sha256: str) -> Path:
         """Give the file of the entry for a scan file with this hash."""
@@ -81,6 +83,25 @@ class ScanCache:
         if not sound:
             raise ValueError(f"{path}: must be uint16 of {self.settings.shape}, got {array.dtype} of {array.shape}")
         return array
+
+    def store_examination(self, sha256: str, examination: Examination) -> None:
+        """Write what the gate found, beside the entries.
+
+        Raises:
+            WorkError: the disk does not take it.
+        """
+        try:
+            with atomic_write(self.examined / f"{sha256}.json") as stream:
+                stream.write(json.dumps(examination.as_json()).encode())
+        except OSError as error:
+            raise WorkError(f"{self.examined}: what a scan is like must be writable here: {error}") from error
+
+    def load_examination(self, sha256: str) -> Examination | None:
+        """Read what the gate found; None where nothing whole is kept."""
+        try:
+            return Examination.from_json(json.loads((self.examined / f"{sha256}.json").read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
 
 def quantise(prepared: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:

@@ -11,11 +11,16 @@ from ctexp.datasets.entries import Entry, Problem, Side
 from ctexp.datasets.ingest import Ingested, Progress, ingest
 from ctexp.datasets.labels import ABNORMAL, NORMAL
 from ctexp.errors import DataError
+from ctexp.scans.quality import Examination
+from ctexp.scans.read import ReadOptions
 
 
 @dataclass(frozen=True)
 class LabelledScan:
-    """One readable scan of a collection; its prepared array is the cache entry of `sha256`."""
+    """One readable scan of a collection; its prepared array is the cache entry of `sha256`.
+
+    `examination` is what the gate found when it was read: doubts, and what kind of scan it is.
+    """
 
     path: Path
     label: int
@@ -23,6 +28,7 @@ class LabelledScan:
     patient: str
     sha256: str
     side: Side | None = None
+    examination: Examination | None = None
 
 
 @dataclass(frozen=True)
@@ -34,12 +40,14 @@ class Collection:
         scans: sorted by content hash, so that nothing after this point can depend on names or order.
         synthetic: whether the scans are drawn by a program.
         skipped: what was left out, each with its reason.
+        notes: what reading some of the scans had to decide, for a person to read and for no record.
     """
 
     source: str
     scans: tuple[LabelledScan, ...]
     synthetic: bool
     skipped: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -52,12 +60,19 @@ class Collection:
         """Scans of each class, in the source's own words."""
         return dict(sorted(Counter(scan.class_name for scan in self.scans).items()))
 
+    @property
+    def doubts(self) -> dict[str, int]:
+        """Codes of what the gate warns of, each with the number of scans, the most frequent first."""
+        found = [scan.examination.quality.findings for scan in self.scans if scan.examination]
+        return dict(Counter(one.code for findings in found for one in findings).most_common())
+
 
 def gather(
     source: str,
     entries: Sequence[Entry],
     cache: ScanCache,
     *,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - it is frozen
     problems: Sequence[Problem] = (),
     synthetic: bool = False,
     skip_bad: bool = False,
@@ -69,6 +84,7 @@ def gather(
         source: what the user called it.
         entries: the scans that it lists.
         cache: where prepared arrays go.
+        options: how DICOM series are read.
         problems: what listing found already.
         synthetic: whether the scans are drawn by a program.
         skip_bad: leave unreadable and duplicate scans out instead of raising.
@@ -79,8 +95,8 @@ def gather(
         WorkError: the cache cannot be written.
     """
     if not entries and not problems:
-        raise DataError(f"{source}: must hold scans (.nii or .nii.gz), found none")
-    results = ingest([entry.path for entry in entries], cache, progress=progress)
+        raise DataError(f"{source}: must hold scans (NIfTI or DICOM), found none")
+    results = ingest([entry.path for entry in entries], cache, options=options, progress=progress)
     bad = [*problems, *(Problem(one.path, str(one.error)) for one in results if one.error)]
     scans, duplicates = _without_duplicates(entries, results)
     bad += duplicates
@@ -93,7 +109,8 @@ def gather(
         words = {NORMAL: "normal", ABNORMAL: "abnormal"}
         have = " and ".join(words[label] for label in present) or "no usable"
         raise DataError(f"{source}: must hold scans of both classes, got {len(scans)} {have} scans")
-    return Collection(source, tuple(sorted(scans, key=lambda scan: scan.sha256)), synthetic, tuple(bad))
+    notes = tuple(f"{one.path}: {note}" for one in results for note in one.notes)
+    return Collection(source, tuple(sorted(scans, key=lambda scan: scan.sha256)), synthetic, tuple(bad), notes)
 
 
 def _without_duplicates(
@@ -101,16 +118,22 @@ def _without_duplicates(
 ) -> tuple[list[LabelledScan], list[Problem]]:
     """Keep one scan of each content. Where the copies' labels differ none can be trusted, and none is kept."""
     copies: dict[str, list[Entry]] = {}
+    examinations: dict[str, Examination | None] = {}
     for entry, result in zip(entries, results, strict=True):
         if result.sha256 is not None:
             copies.setdefault(result.sha256, []).append(entry)
+            examinations[result.sha256] = result.examination
     scans, problems = [], []
     for sha256, same in copies.items():
         same.sort(key=lambda entry: str(entry.path))
         first = same[0]
         contradiction = len({entry.label for entry in same}) > 1
         if not contradiction:
-            scans.append(LabelledScan(first.path, first.label, first.class_name, first.patient, sha256, first.side))
+            scans.append(
+                LabelledScan(
+                    first.path, first.label, first.class_name, first.patient, sha256, first.side, examinations[sha256]
+                )
+            )
         for entry in same if contradiction else same[1:]:
             other = first if entry is not first else same[1]
             words = f", and labelled {entry.class_name} here and {other.class_name} there" if contradiction else ""

@@ -1,15 +1,19 @@
 """A folder with one sub-folder a class, as MosMedData and most downloads come."""
 
 import os
+from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 
 from ctexp.datasets.entries import Entry, Problem
 from ctexp.datasets.labels import KNOWN_NAMES, label_of
 from ctexp.errors import DataError
-from ctexp.scans.read import scan_suffix
+from ctexp.scans.dicom import is_dicom
+from ctexp.scans.read import peek, scan_suffix
 
 IGNORED_FOLDERS = frozenset({"masks"})
 """Lesion masks lie beside the scans in MosMedData and in the synthetic scans; they are no class."""
+_NO_SCAN = "a scan must be .nii or .nii.gz, or DICOM (a folder of slices, a .zip, a multi-frame file), this is none"
 _IGNORED_SUFFIXES = frozenset({".txt", ".md", ".json", ".csv", ".tsv", ".xlsx", ".pdf", ".html"})
 
 
@@ -17,7 +21,8 @@ def list_folder(folder: Path, positive: str | None = None) -> tuple[list[Entry],
     """List the scans of a collection in folders.
 
     A class folder's scans may lie deeper. A scan's patient is the sub-folder it lies in, or itself when it lies
-    directly in the class folder; for patients with scans in both classes there is the manifest.
+    directly in the class folder; for patients with scans in both classes there is the manifest. A sub-folder that holds
+    DICOM files, at any depth, and neither NIfTI files nor zips is one scan; so is a zip and a DICOM file of its own.
 
     Args:
         folder: holds one sub-folder a class (a single folder `studies` round them, as in MosMedData, is entered).
@@ -57,14 +62,45 @@ def list_folder(folder: Path, positive: str | None = None) -> tuple[list[Entry],
     for name in classes:
         label = label_of(name, positive)
         assert label is not None  # noqa: S101 - unknown names were refused above
-        for path in _files_below(folder / name):
-            if scan_suffix(path) is None:
-                problems.append(Problem(path, f"{path}: a scan must be .nii or .nii.gz, its name ends otherwise"))
-                continue
-            inside = path.relative_to(folder / name).parts
-            patient = f"{name}/{inside[0]}"
-            entries.append(Entry(path, label, name, patient))
+        depth = len((folder / name).parts)
+        for patient, files in groupby(_files_below(folder / name), key=_part_of(depth)):
+            scans, rest = _scans_of(folder / name / patient, list(files))
+            entries += [Entry(path, label, name, f"{name}/{patient}") for path in scans]
+            problems += [Problem(path, f"{path}: {_NO_SCAN}") for path in rest]
     return entries, problems
+
+
+def list_unlabelled(folder: Path) -> tuple[list[Path], list[Problem]]:
+    """List the scans below a folder whose sub-folders are no classes; a folder of DICOM slices is one scan.
+
+    Returns:
+        Scans sorted by path, and the files that are none.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    files = _files_below(folder)
+    if _scans_of(folder, [path for path in files if path.parent == folder])[0] == [folder]:
+        return [folder], []
+    scans: list[Path] = []
+    problems: list[Problem] = []
+    for part, group in groupby(files, key=_part_of(len(folder.parts))):
+        found, rest = _scans_of(folder / part, list(group))
+        scans += found
+        problems += [Problem(path, f"{path}: {_NO_SCAN}") for path in rest]
+    return scans, problems
+
+
+def _part_of(depth: int) -> Callable[[Path], str]:
+    return lambda path: path.parts[depth]
+
+
+def _scans_of(place: Path, files: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Tell the scans of a file or a sub-folder of a class from the files that are none."""
+    named = {path: scan_suffix(path) is not None or path.suffix.lower() == ".zip" for path in files}
+    if not any(named.values()) and any(is_dicom(peek(path)) for path in files):
+        return [place], []
+    return [path for path in files if named[path]], [path for path in files if not named[path]]
 
 
 def _without_wrapper(folder: Path) -> Path:

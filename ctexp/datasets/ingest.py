@@ -1,6 +1,5 @@
 """Scan files to cache entries, on all cores, each file read once and few in memory at a time."""
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,9 +11,9 @@ from typing import TypeVar
 
 from ctexp.datasets.cache import ScanCache
 from ctexp.errors import ScanError
-from ctexp.scans.nifti import decode_nifti
 from ctexp.scans.prepare import prepare
-from ctexp.scans.read import read_bytes
+from ctexp.scans.quality import Examination, examine
+from ctexp.scans.read import ReadOptions, open_scan
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,15 +24,22 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Ingested:
-    """What is known of one scan file after it was read: its hash, or why it is no scan."""
+    """What is known of one scan after it was read: its hash, or why it is none, and what reading it had to decide."""
 
     path: Path
     sha256: str | None
     error: ScanError | None
+    notes: tuple[str, ...] = ()
+    examination: Examination | None = None
 
 
 def ingest(
-    paths: Sequence[Path], cache: ScanCache, *, threads: int | None = None, progress: Progress | None = None
+    paths: Sequence[Path],
+    cache: ScanCache,
+    *,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - it is frozen
+    threads: int | None = None,
+    progress: Progress | None = None,
 ) -> list[Ingested]:
     """Read, hash and prepare scans into the cache; entries that are there are only hashed.
 
@@ -41,8 +47,9 @@ def ingest(
     scan at a time, so memory does not grow with their number.
 
     Args:
-        paths: the scan files.
+        paths: the scans, files and folders.
         cache: where prepared arrays go.
+        options: how DICOM series are read.
         threads: at once; default one a core that this process may use.
         progress: told after each scan, in the calling thread.
 
@@ -53,7 +60,7 @@ def ingest(
         WorkError: the cache cannot be written.
     """
     results: list[Ingested] = []
-    for result in ordered_map(lambda path: _ingest_one(path, cache), paths, threads or cores()):
+    for result in ordered_map(lambda path: _ingest_one(path, cache, options), paths, threads or cores()):
         results.append(result)
         if progress:
             progress(len(results), len(paths))
@@ -82,12 +89,20 @@ def ordered_map(work: Callable[[T], R], items: Iterable[T], threads: int) -> Ite
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ingest_one(path: Path, cache: ScanCache) -> Ingested:
+def _ingest_one(path: Path, cache: ScanCache, options: ReadOptions) -> Ingested:
     try:
-        data = read_bytes(path)
-        sha256 = hashlib.sha256(data).hexdigest()
-        if not cache.has(sha256):
-            cache.store(sha256, prepare(decode_nifti(data, str(path)), cache.settings))
+        scan = open_scan(path, options)
+        examination = cache.load_examination(scan.sha256)
+        refused = examination is not None and examination.quality.verdict == "refuse"
+        if examination is None or not (refused or cache.has(scan.sha256)):
+            volume = scan.decode()
+            if examination is None:
+                examination = examine(volume)
+                cache.store_examination(scan.sha256, examination)
+            if examination.quality.verdict != "refuse" and not cache.has(scan.sha256):
+                cache.store(scan.sha256, prepare(volume, cache.settings))
+        if examination.quality.verdict == "refuse":
+            raise ScanError(f"{path}: must be a readable chest CT in HU: {examination.quality.reasons}")
     except ScanError as error:
         return Ingested(path, None, error)
-    return Ingested(path, sha256, None)
+    return Ingested(path, scan.sha256, None, scan.notes, examination)

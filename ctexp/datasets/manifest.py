@@ -26,7 +26,11 @@ def list_manifest(manifest: Path, positive: str | None = None) -> list[Entry]:
     """
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, skipinitialspace=True)
+            first = stream.readline()
+            stream.seek(0)
+            # Spreadsheets of half of Europe write semicolons.
+            separator = ";" if ";" in first and "," not in first else ","
+            reader = csv.DictReader(stream, skipinitialspace=True, delimiter=separator)
             columns = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = columns
             rows = [(reader.line_num, row) for row in reader]

@@ -9,12 +9,14 @@ from filelock import FileLock
 
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection, gather
+from ctexp.datasets.entries import Entry, Problem
 from ctexp.datasets.folders import list_folder
 from ctexp.datasets.ingest import Progress
 from ctexp.datasets.manifest import list_manifest
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
 from ctexp.errors import DataError
 from ctexp.project import Project
+from ctexp.scans.read import ReadOptions
 
 PHANTOM_MARK = "phantom.json"
 """The file that says a folder's scans are synthetic."""
@@ -67,7 +69,7 @@ def find_source(typed: str | None, project: Project) -> Source:
         if name == "mosmed" and not place.is_dir():
             raise DataError(
                 f"mosmed: the scans must lie in {place}; MosMedData cannot be shipped with ctexp (CC BY-NC-ND 3.0): "
-                "download CT-0.zip and CT-23.zip and unpack them there"
+                "`ctexp data fetch mosmed` downloads and unpacks CT-0.zip and CT-23.zip there"
             )
         return Source(name, place)
     place = Path(name).expanduser()
@@ -78,10 +80,34 @@ def find_source(typed: str | None, project: Project) -> Source:
     return Source(name, place)
 
 
+def list_source(
+    source: Source, *, positive: str | None = None, progress: Callable[[str], Progress] | None = None
+) -> tuple[list[Entry], list[Problem]]:
+    """List a source's scans without opening them; the built-in synthetic ones are drawn on first use.
+
+    Args:
+        source: where the scans are.
+        positive: name of the abnormal class when the names are the user's own.
+        progress: makes a progress function for the stage it is told (`drawing`).
+
+    Raises:
+        DataError: see `list_folder` and `list_manifest`.
+        WorkError: the disk does not take the scans.
+    """
+    if source.name == "phantom" and not source.place.is_file():
+        source.place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(source.place.with_name(".phantom.lock")):  # two first runs at once draw them once
+            write_phantoms(source.place, DEFAULT_PHANTOMS, progress=progress("drawing scans") if progress else None)
+    if source.place.is_dir():
+        return list_folder(source.place, positive)
+    return list_manifest(source.place, positive), []
+
+
 def load_collection(
     source: Source,
     cache: ScanCache,
     *,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - it is frozen
     positive: str | None = None,
     skip_bad: bool = False,
     progress: Callable[[str], Progress] | None = None,
@@ -91,6 +117,7 @@ def load_collection(
     Args:
         source: where the scans are.
         cache: where prepared arrays go.
+        options: how DICOM series are read.
         positive: name of the abnormal class when the names are the user's own.
         skip_bad: leave out what cannot be used.
         progress: makes a progress function for the stage it is told (`drawing`, `preparing`).
@@ -99,18 +126,12 @@ def load_collection(
         DataError: see `gather`, `list_folder` and `list_manifest`.
         WorkError: the disk does not take the scans or the cache.
     """
-    if source.name == "phantom" and not source.place.is_file():
-        source.place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(source.place.with_name(".phantom.lock")):  # two first runs at once draw them once
-            write_phantoms(source.place, DEFAULT_PHANTOMS, progress=progress("drawing scans") if progress else None)
-    if source.place.is_dir():
-        entries, problems = list_folder(source.place, positive)
-    else:
-        entries, problems = list_manifest(source.place, positive), []
+    entries, problems = list_source(source, positive=positive, progress=progress)
     return gather(
         source.name,
         entries,
         cache,
+        options=options,
         problems=problems,
         synthetic=source.synthetic,
         skip_bad=skip_bad,

@@ -104,14 +104,17 @@ def log_results(
     run.log_figure(figures.confusion_matrix(table, caption), "pictures/confusion.png")
     given_to_truth = np.where(outputs.labels == 1, outputs.probabilities, 1 - outputs.probabilities)
     order = np.argsort(given_to_truth, kind="stable")
+    surest = order[::-1]
+    best = np.concatenate([surest[outputs.labels[surest] == label][:3] for label in (0, 1)])
     for name, title, chosen in (
-        ("farthest", "Farthest from right (validation)", order[:6]),
-        ("nearest", "Nearest to right (validation)", order[::-1][:6]),
+        ("farthest", "Answered worst (validation)", order[:6]),
+        ("nearest", "Answered best (validation)", best),
     ):
         sheets = []
         for number in chosen:
             array = restore(cache.load(scans[number].sha256))
-            caption = f"{scans[number].path.name}: {_WORDS[scans[number].label]}, given {given_to_truth[number]:.3f}"
+            said = f"P(abnormal) = {outputs.probabilities[number]:.3f}"
+            caption = f"{scans[number].path.name}: {_WORDS[scans[number].label]}, {said}"
             sheets.append((caption, montage(array, tiles=6, columns=3)))
         run.log_figure(figures.pictures(sheets, title, columns=2), f"pictures/{name}.png")
     run.log_text(predictions_table(scans, outputs), "validation.csv")

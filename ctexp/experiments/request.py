@@ -24,6 +24,7 @@ class TrainingRequest:
         skip_bad: leave out what cannot be read.
         name: of the run; None for one made of preset and settings.
         preset: the preset that the settings started from.
+        allow_gaps: interpolate missing slices of DICOM series where that is sound.
     """
 
     experiment: Experiment
@@ -32,6 +33,7 @@ class TrainingRequest:
     skip_bad: bool = False
     name: str | None = None
     preset: str = "default"
+    allow_gaps: bool = False
 
     def to_json(self) -> str:
         """Write the request as JSON, settings under their flat keys."""

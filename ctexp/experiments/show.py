@@ -1,6 +1,7 @@
 """`ctexp data show`: one scan as a picture."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,21 @@ from ctexp.errors import WorkError
 from ctexp.files import atomic_write
 from ctexp.scans.prepare import prepare
 from ctexp.scans.quality import assess
-from ctexp.scans.read import read_scan
+from ctexp.scans.read import ReadOptions, open_scan
 from ctexp.scans.views import montage, sheet
 
 LUNG_WINDOW_HU = (-1350.0, 150.0)
 
 
-def draw_scan(path: Path, out: Path, augment: AugmentSettings, seed: int) -> str:
+def draw_scan(
+    path: Path,
+    out: Path,
+    augment: AugmentSettings,
+    seed: int,
+    *,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 - it is frozen
+    say: Callable[[str], None] | None = None,
+) -> str:
     """Write a PNG: slices from head to feet in a lung window, below them augmented versions of the middle one.
 
     Args:
@@ -25,6 +34,8 @@ def draw_scan(path: Path, out: Path, augment: AugmentSettings, seed: int) -> str
         out: the picture.
         augment: ranges of the changes.
         seed: of the changes.
+        options: how a DICOM series is read.
+        say: told what reading had to decide.
 
     Returns:
         Lines that describe the scan: shape, spacing, HU range, doubts.
@@ -36,7 +47,11 @@ def draw_scan(path: Path, out: Path, augment: AugmentSettings, seed: int) -> str
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    volume = read_scan(path)
+    scan = open_scan(path, options)
+    if say:
+        for note in scan.notes:
+            say(note)
+    volume = scan.decode()
     slices = min(512, max(8, volume.shape[2]))
     lung = ScanSettings(shape=(256, 256, slices), window_hu=LUNG_WINDOW_HU, resampling="area")
     view = prepare(volume, lung)
@@ -68,6 +83,6 @@ def draw_scan(path: Path, out: Path, augment: AugmentSettings, seed: int) -> str
         f"spacing          {spacing} mm",
         f"HU               {volume.hu.min():.0f} to {volume.hu.max():.0f}, padding taken as air",
         f"quality          {quality.verdict}",
-        *(f"  {finding}" for finding in quality.findings),
+        *(f"  {finding.text}" for finding in quality.findings),
     ]
     return "\n".join(lines)

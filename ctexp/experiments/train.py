@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctexp.datasets.cache import ScanCache
@@ -16,6 +17,8 @@ from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
 from ctexp.experiments.watch import Watch
 from ctexp.overrides import flatten, signature
 from ctexp.project import Project
+from ctexp.scans.quality import Reference
+from ctexp.scans.read import ReadOptions
 
 if TYPE_CHECKING:
     from ctexp.tracking.run import Run
@@ -58,8 +61,18 @@ def prepare_data(request: TrainingRequest, project: Project, watch: Watch) -> Pr
         watch.say("No --data: these are synthetic scans, drawn by ctexp. For real ones name a folder or a manifest.")
     cache = ScanCache(project.cache, request.experiment.scan)
     collection = load_collection(
-        source, cache, positive=request.positive, skip_bad=request.skip_bad, progress=watch.stage
+        source,
+        cache,
+        options=ReadOptions(allow_gaps=request.allow_gaps),
+        positive=request.positive,
+        skip_bad=request.skip_bad,
+        progress=watch.stage,
     )
+    for note in collection.notes:
+        watch.say(note)
+    if collection.doubts:
+        codes = ", ".join(f"{code} {count}" for code, count in collection.doubts.items())
+        watch.say(f"the gate warns of some scans ({codes}); `ctexp data check` names them")
     for problem in collection.skipped:
         watch.say(f"skipped: {problem.reason}")
     split = split_collection(collection, request.experiment.split, request.experiment.seed)
@@ -86,6 +99,8 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
     from ctexp.tracking.store import open_store
 
     store = open_store(project)
+    if project.root != Path.cwd():
+        watch.say(f"project {project.root}")
     data = prepare_data(request, project, watch)
     prepared_seconds = time.monotonic() - began
 
@@ -107,8 +122,8 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
         run.log_text(split_table(data.split), "split.csv")
         if data.collection.skipped:
             run.log_text("\n".join(problem.reason for problem in data.collection.skipped) + "\n", "skipped.txt")
-        log_inputs(run, data.cache, data.split, experiment)
         with _resumable(run, watch):
+            log_inputs(run, data.cache, data.split, experiment)
             return _learn(request, store, run, data, watch, began)
 
 
@@ -126,7 +141,7 @@ def resume_training(run_id: str, project: Project, watch: Watch) -> TrainingRepo
     from ctexp.tracking.store import open_store
 
     began = time.monotonic()
-    store = open_store(project)
+    store = open_store(project, create=False)
     logged = store.run(run_id)
     status = logged.info.status
     if status in ("FINISHED", "RUNNING"):
@@ -175,12 +190,14 @@ def _learn(
     from ctexp.learning.baseline import mean_hu_auc
     from ctexp.learning.evaluation import evaluate
     from ctexp.learning.network import build_network
-    from ctexp.learning.training import TrainingData, compile_network, train
+    from ctexp.learning.training import TrainingData, compile_network, is_over, train
     from ctexp.registry.package import package_network
     from ctexp.registry.versions import register
 
     standing = checkpoints.read_standing(store, run.id)
-    if standing.epoch:
+    if is_over(standing, settings):  # killed between the last epoch and the registration
+        network = None
+    elif standing.epoch:
         network = checkpoints.load_checkpoint(store, run.id, standing.epoch)
     else:
         precision = resolve_precision(settings.precision)
@@ -209,14 +226,17 @@ def _learn(
 
     best = build_network(experiment.network, experiment.scan.shape)
     best.set_weights(checkpoints.load_checkpoint(store, run.id, standing.best_epoch).get_weights())
-    checkpoints.drop_checkpoints(store, run.id, keep={standing.best_epoch})
     facts = {"source": data.collection.source, "hash": data.collection.hash, "scans": len(data.split.train)}
     with package_network(best, data.cache, data.split.validation, experiment.scan) as package:
         estimates = evaluate(package.outputs)
         without_network = mean_hu_auc(data.cache, data.split.validation)
         metrics = quoted_metrics({**estimates, **without_network}, package.outputs.loss)
         log_results(run, data.cache, data.split.validation, package.outputs, estimates, history, standing.best_epoch)
-        package.write_manifest(run_id=run.id, synthetic=data.collection.synthetic, trained_on=facts, metrics=metrics)
+        kind = Reference.fit([one.examination.features for one in data.split.train
+                              if one.examination and one.examination.features])  # fmt: skip
+        package.write_manifest(
+            run_id=run.id, synthetic=data.collection.synthetic, trained_on=facts, metrics=metrics, reference=kind
+        )
         seconds = time.monotonic() - began
         run.log(
             metrics={**metrics, "best_epoch": standing.best_epoch, "seconds_training": trained_seconds,
@@ -224,6 +244,7 @@ def _learn(
             step=standing.best_epoch,
         )  # fmt: skip
         version = register(store, run.id, package.folder)
+        checkpoints.drop_checkpoints(store, run.id, keep={standing.best_epoch})
         run.log(tags={NOTE_TAG: summary(data.collection, data.split, estimates, standing.best_epoch, version.version)})
     return TrainingReport(
         run_id=run.id,

@@ -100,9 +100,7 @@ def train(
     """
     standing = standing or Standing()
     truth = np.array([scan.label for scan in data.validation], dtype=np.int64)
-    while standing.epoch < settings.epochs:
-        if settings.patience and standing.epoch - standing.best_epoch >= settings.patience:
-            return
+    while not is_over(standing, settings):
         number = standing.epoch + 1
         began = time.monotonic()
         _reseed_dropout(network, seed, number)
@@ -140,6 +138,12 @@ def train(
         sign = -1.0 if settings.monitor == "val_loss" else 1.0
         standing = standing.after((sign * metrics[settings.monitor], -metrics["val_loss"]))
         yield Epoch(number, metrics, standing, time.monotonic() - began)
+
+
+def is_over(standing: Standing, settings: TrainingSettings) -> bool:
+    """Tell whether a training has had its last epoch: all of them, or patience without a better one."""
+    waited = standing.epoch - standing.best_epoch
+    return standing.epoch >= settings.epochs or 0 < settings.patience <= waited
 
 
 def compile_network(network: keras.Model, settings: TrainingSettings, train_scans: int) -> None:

@@ -11,9 +11,12 @@ from ctexp.config import ScanSettings
 from ctexp.errors import WorkError
 from ctexp.overrides import from_flat
 from ctexp.registry.network import NETWORK_NAME
+from ctexp.scans.quality import Reference
 
 FILE_NAME = "predictor.json"
-_FORMAT = 1
+_FORMAT = 2
+_READABLE = (1, 2)
+"""Format 1 has no `reference`."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class PredictorManifest:
         run_id: the run that trained it.
         trained_on: source, hash and number of scans.
         metrics: validation metrics of exactly this network.
+        reference: what kind of scans it was trained on; None where too few were, or for format 1.
     """
 
     scan: ScanSettings
@@ -39,6 +43,7 @@ class PredictorManifest:
     threshold: float = 0.5
     trained_on: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    reference: Reference | None = None
 
     def write(self, folder: Path) -> Path:
         """Write the manifest into a folder and give its path."""
@@ -56,9 +61,11 @@ class PredictorManifest:
         try:
             facts = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
             version = facts.pop("format")
-            if version != _FORMAT:
-                raise WorkError(f"{folder}: the predictor's format must be {_FORMAT}, got {version}; update ctexp")
+            if version not in _READABLE:
+                raise WorkError(f"{folder}: the predictor's format must be {_READABLE}, got {version}; update ctexp")
             scan = {f"scan.{key}": value for key, value in facts.pop("scan").items()}
+            reference = facts.pop("reference", None)
+            facts["reference"] = Reference.from_json(reference) if reference else None
             manifest = cls(scan=from_flat(scan, place=f"{folder / FILE_NAME}").scan, **facts)
             found = hashlib.sha256((folder / NETWORK_NAME).read_bytes()).hexdigest()
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -17,6 +17,7 @@ from ctexp.datasets.collection import LabelledScan
 from ctexp.learning.evaluation import Outputs
 from ctexp.registry.manifest import PredictorManifest
 from ctexp.registry.network import NETWORK_NAME, OnnxNetwork
+from ctexp.scans.quality import Reference
 
 if TYPE_CHECKING:
     import keras
@@ -40,7 +41,13 @@ class Package:
     difference: float
 
     def write_manifest(
-        self, *, run_id: str, synthetic: bool, trained_on: dict[str, Any], metrics: dict[str, float]
+        self,
+        *,
+        run_id: str,
+        synthetic: bool,
+        trained_on: dict[str, Any],
+        metrics: dict[str, float],
+        reference: Reference | None = None,
     ) -> None:
         """Write the manifest beside the network."""
         sha256 = hashlib.sha256((self.folder / NETWORK_NAME).read_bytes()).hexdigest()
@@ -51,6 +58,7 @@ class Package:
             run_id=run_id,
             trained_on=trained_on,
             metrics=metrics,
+            reference=reference,
         ).write(self.folder)
 
 

@@ -1,18 +1,20 @@
 """A folder with a network and its manifest, to answers on scans."""
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ctexp.datasets.cache import quantise, restore
+from ctexp.errors import ScanError
 from ctexp.registry.manifest import PredictorManifest
 from ctexp.registry.network import NETWORK_NAME, OnnxNetwork
 from ctexp.scans.prepare import prepare
-from ctexp.scans.quality import Quality, assess
+from ctexp.scans.quality import Quality, examine
 from ctexp.scans.read import read_scan
 from ctexp.scans.volume import Volume
+
+REFUSAL = "must be a readable chest CT in HU"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,11 @@ class Prediction:
 
     def as_json(self) -> dict[str, Any]:
         """Give the answer as plain values."""
-        return dataclasses.asdict(self)
+        return {**self.as_row(), "quality": self.quality.as_json()}
+
+    def as_row(self) -> dict[str, Any]:
+        """Give the answer without what was noticed about the scan."""
+        return {"normal": self.normal, "abnormal": self.abnormal, "label": self.label}
 
 
 class Predictor:
@@ -47,17 +53,35 @@ class Predictor:
         """Answer on a scan file.
 
         Raises:
-            ScanError: the file is no readable CT volume.
+            ScanError: the file is no readable chest CT in HU.
         """
-        return self.predict_volume(read_scan(path))
+        volume = read_scan(path)
+        quality = self.judge(volume)
+        if quality.verdict == "refuse":
+            raise ScanError(f"{path}: {REFUSAL}: {quality.reasons}")
+        return self.predict_volume(volume, quality)
 
-    def predict_volume(self, volume: Volume) -> Prediction:
-        """Answer on a volume, prepared exactly as the training scans were, the cache's rounding included."""
+    def judge(self, volume: Volume) -> Quality:
+        """Tell whether a volume is a readable chest CT in HU, and how unlike the training scans it is."""
+        examination = examine(volume)
+        reference = self.manifest.reference
+        if reference is None or examination.features is None:
+            return examination.quality
+        unlike = reference.compare(examination.features)
+        return examination.quality.with_findings(unlike) if unlike else examination.quality
+
+    def predict_volume(self, volume: Volume, quality: Quality) -> Prediction:
+        """Answer on a volume, prepared exactly as the training scans were, the cache's rounding included.
+
+        Args:
+            volume: the scan; it is answered whatever it is.
+            quality: what `judge` said of it.
+        """
         prepared = restore(quantise(prepare(volume, self.manifest.scan)))
         logit = float(self._network.logits(prepared[None, ..., None])[0])
         abnormal = sigmoid(logit / self.manifest.temperature)
         label = "abnormal" if abnormal >= self.manifest.threshold else "normal"
-        return Prediction(1.0 - abnormal, abnormal, label, assess(volume))
+        return Prediction(1.0 - abnormal, abnormal, label, quality)
 
 
 def sigmoid(logit: float) -> float:

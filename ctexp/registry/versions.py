@@ -55,7 +55,10 @@ def register(store: Store, run_id: str, folder: Path) -> RegisteredVersion:
         ),
     )
     try:
-        with mlflow.start_run(run_id=run_id), _quiet():
+        made = store.client.search_model_versions(f"run_id = '{run_id}'")
+        if made:  # a restart after a kill between this and the run's end
+            return _with_alias(store, str(made[0].version))
+        with _active(run_id), _quiet():
             info = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(Path(__file__).with_name("pyfunc_model.py")),
@@ -65,13 +68,27 @@ def register(store: Store, run_id: str, folder: Path) -> RegisteredVersion:
                 signature=signature,
                 registered_model_name=MODEL_NAME,
             )
-            version = str(info.registered_model_version)
-            has_champion = CHAMPION in store.client.get_registered_model(MODEL_NAME).aliases
-            alias = CHALLENGER if has_champion else CHAMPION
-            store.client.set_registered_model_alias(MODEL_NAME, alias, version)
+            return _with_alias(store, str(info.registered_model_version))
     except (MlflowException, OSError) as error:
         raise WorkError(f"registry: the store must take the model: {error}") from error
+
+
+def _with_alias(store: Store, version: str) -> RegisteredVersion:
+    """Make a version the champion where there is none, else the challenger."""
+    champion = store.client.get_registered_model(MODEL_NAME).aliases.get(CHAMPION)
+    alias = CHAMPION if champion is None or str(champion) == version else CHALLENGER
+    store.client.set_registered_model_alias(MODEL_NAME, alias, version)
     return RegisteredVersion(MODEL_NAME, version, alias)
+
+
+@contextlib.contextmanager
+def _active(run_id: str) -> Iterator[None]:
+    """Make a run the one that `log_model` logs to, and leave it running: the training ends it, not the registration."""
+    mlflow.start_run(run_id=run_id)
+    try:
+        yield
+    finally:
+        mlflow.end_run(status="RUNNING")
 
 
 @contextlib.contextmanager

@@ -36,8 +36,8 @@ class Inflater:
             missing -= len(part)
         if missing > 0:
             raise ScanError(
-                f"{self._place}: the gzip archive must hold {size} more bytes, it ends {missing} bytes before; "
-                "copy or download the file again"
+                f"{self._place}: the gzip archive is cut short, it holds {size - missing:,} of {size:,} bytes that "
+                "must be there; copy or download the file again"
             )
         return parts[0] if len(parts) == 1 else b"".join(parts)
 

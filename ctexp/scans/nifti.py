@@ -8,7 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt2axcodes
 from nibabel.spatialimages import HeaderDataError
 
 from ctexp.errors import ScanError
@@ -76,7 +76,8 @@ def decode_nifti(data: bytes, place: str) -> Volume:
     slope, intercept = _scaling(header, place)
     _check_finite(stored, place)
     ornt = io_orientation(affine)
-    return Volume(apply_orientation(stored, ornt), slope, intercept, affine @ inv_ornt_aff(ornt, shape))
+    turned = apply_orientation(stored, ornt)
+    return Volume(turned, slope, intercept, affine @ inv_ornt_aff(ornt, shape), "".join(ornt2axcodes(ornt)))
 
 
 def _both_endian(four: bytes) -> tuple[int, int]:

@@ -24,12 +24,14 @@ class Volume:
         slope: factor from stored numbers to HU.
         intercept: HU added after the factor.
         affine: (4, 4) float64, voxel index to RAS+ millimetres.
+        orientation: where the axes pointed in the file, as three letters of R, L, A, P, S, I; empty where unknown.
     """
 
     stored: npt.NDArray[np.generic]
     slope: float
     intercept: float
     affine: npt.NDArray[np.float64]
+    orientation: str = ""
 
     def __post_init__(self) -> None:
         if self.stored.ndim != 3:

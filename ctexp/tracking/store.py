@@ -59,14 +59,24 @@ class Store:
         return settled
 
 
-def open_store(project: Project) -> Store:
+def open_store(project: Project, *, create: bool = True) -> Store:
     """Open the project's store; the local one is made if there is none, by one process at a time.
 
+    Args:
+        project: whose store.
+        create: False where a command only reads: it leaves no empty store behind in a folder that has none.
+
     Raises:
+        UnknownReferenceError: there is no store and none is to be made.
         WorkError: the store cannot be reached or made.
     """
     uri = project.tracking_uri
     local = uri.startswith("sqlite:")
+    if not create and uri == project.local_uri and not project.database.is_file():
+        raise UnknownReferenceError(
+            f"{project.root}: must be a project's folder or lie in one, there is no mlflow.db; "
+            "change to the folder of your trainings, or begin one here with `ctexp train`"
+        )
     try:
         with _creation_lock(project) if local else contextlib.nullcontext():
             mlflow.set_tracking_uri(uri)

@@ -6,7 +6,10 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 
@@ -59,6 +62,64 @@ def test_broken_scan_does_not_stop_the_others(trained, scans, tmp_path) -> None:
     assert first.keys() == {"path", "error"}
     assert str(broken) in first["error"]
     assert second["normal"] > 0
+
+
+@pytest.fixture
+def windowed(scans, tmp_path) -> Path:
+    """A scan that was saved in a soft-tissue window: no lung is in it."""
+    image = nib.load(sorted((scans / "CT-0").iterdir())[0])
+    path = tmp_path / "soft window.nii.gz"
+    nib.save(nib.Nifti1Image(np.clip(np.asarray(image.dataobj), -160, 240), image.affine), path)
+    return path
+
+
+def test_what_is_no_chest_ct_is_refused(trained, scans, windowed) -> None:
+    """A refused scan has its reason and what was found in every format, no number, and exit code 1."""
+    good = sorted((scans / "CT-0").iterdir())[0]
+    done = trained.program("predict", windowed, good, "--format", "json", exit_code=1)
+    first, second = json.loads(done.stdout)
+    assert first.keys() == {"path", "error", "quality"}
+    assert first["quality"]["codes"][0] == "windowed"
+    assert first["error"].startswith(f"{windowed}: must be a readable chest CT in HU: lungs must be in the numbers")
+    assert second["label"] in ("normal", "abnormal")
+    assert second["forced"] is False
+    row = next(csv.DictReader(io.StringIO(trained.program("predict", windowed, "--format", "csv", exit_code=1).stdout)))
+    assert (row["quality"], row["abnormal"], row["forced"]) == ("refuse", "", "")
+    done = trained.program("predict", windowed, exit_code=1)
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1] == f"error: {first['error']}"
+
+
+def test_force_answers_with_a_warning(trained, scans, windowed) -> None:
+    """`--force` answers on a refused scan, says so in every format, and changes nothing for a good one."""
+    good = sorted((scans / "CT-0").iterdir())[0]
+    first, second = json.loads(trained.program("predict", windowed, good, "--force", "--format", "json").stdout)
+    assert (first["forced"], first["quality"]["verdict"]) == (True, "refuse")
+    assert first["normal"] + first["abnormal"] == pytest.approx(1)
+    assert (second["forced"], second["quality"]["verdict"]) == (False, "ok")
+    lines = trained.program("predict", windowed, "--force").stdout.splitlines()
+    assert lines[2].startswith("Warning: this is no readable chest CT")
+    assert lines[3].startswith("Warning: lungs must be in the numbers")
+    table = trained.program("predict", windowed, good, "--force").stdout
+    assert "forced" in table
+    assert "this is no readable chest CT" in table
+    row = next(csv.DictReader(io.StringIO(trained.program("predict", windowed, "--force", "--format", "csv").stdout)))
+    assert (row["forced"], row["quality"], float(row["normal"])) == ("true", "refuse", first["normal"])
+
+
+def test_scan_unlike_the_training_scans_is_answered_with_a_warning(trained, scans, tmp_path) -> None:
+    """A proper chest with other slices than the training scans has its number, exit code 0, and what differs."""
+    source = sorted((scans / "CT-0").iterdir())[0]
+    image = nib.load(source)
+    thin = np.repeat(np.asarray(image.dataobj), 3, axis=2)
+    path = tmp_path / "thin.nii.gz"
+    nib.save(nib.Nifti1Image(thin, image.affine @ np.diag([1, 1, 1 / 3, 1])), path)
+    usual, other = json.loads(trained.program("predict", source, path, "--format", "json").stdout)
+    assert usual["quality"] == {"verdict": "ok", "findings": [], "codes": []}
+    assert other["quality"]["verdict"] == "warn"
+    assert other["quality"]["codes"] == ["unlike-training"]
+    assert "slices 2.7 mm apart, training scans 8" in other["quality"]["findings"][0]
+    assert "Warning: unlike the training scans" in trained.program("predict", path).stdout
 
 
 def test_every_reference_finds_the_same_version(trained, scans) -> None:

@@ -3,6 +3,8 @@
 import random
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -126,3 +128,40 @@ def test_resume_refuses_what_it_cannot_go_on_with(program, scans, trained) -> No
     finished = trained.report["run_id"]
     assert "it finished" in trained.program("train", "--resume", finished, exit_code=2).stderr
     assert "given alone" in trained.program("train", "--resume", finished, "--epochs", 9, exit_code=2).stderr
+
+
+def test_kill_after_the_last_epoch_registers_once(program_in, scans, whole, tmp_path) -> None:
+    """Killed at any step between the last epoch and the end of the run, --resume ends it with one version."""
+    kill_at = """
+import os, sys
+from ctexp.cli.main import app
+import ctexp.experiments.checkpoints as checkpoints
+import ctexp.registry.versions as versions
+import ctexp.tracking.run as run
+where = sys.argv.pop(1)
+def dead(*a, **k):
+    os._exit(9)
+if where == "before":
+    versions.register = dead
+elif where == "after":
+    register = versions.register
+    versions.register = lambda *a, **k: (register(*a, **k), dead())
+else:
+    run.MlflowRun.__exit__ = dead
+app(sys.argv[1:])
+"""
+    for where in ("before", "after", "end"):
+        program = program_in(tmp_path / where)
+        program.folder.mkdir()
+        words = ["train", "--data", str(scans), "--preset", "smoke", "--epochs", str(EPOCHS)]
+        done = subprocess.run(
+            [sys.executable, "-c", kill_at, where, *words],
+            cwd=program.folder, env=program.environment, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 9, done.stderr
+        (run,) = _runs(_client(program))
+        report = program.json("train", "--resume", run.info.run_id)
+        assert report["metrics"] == whole["metrics"]
+        assert report["model"]["version"] == "1"
+        assert report["model"]["alias"] == "champion"
+        assert len(_client(program).search_model_versions("name = 'ctexp'")) == 1

@@ -117,7 +117,7 @@ def test_input_errors_are_one_line_and_leave_no_run(program, scans) -> None:
         (("--dropout", "1.5"), "network.dropout: must be from 0 to below 1, got 1.5"),
         (("--data", "nowhere"), "nowhere"),
         (("--filters", "8,8,8,8,8,8,8,8"), "block"),
-        (("--resume", "0" * 32), "must be in the store"),
+        (("--resume", "0" * 32), "there is no mlflow.db"),
     ):
         done = program("train", *words, exit_code=2)
         assert done.stdout == ""

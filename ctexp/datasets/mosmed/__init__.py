@@ -1,0 +1,8 @@
+"""MosMedData's scans, fetched: downloaded or copied, checked, unpacked and recorded."""
+
+from ctexp.datasets.mosmed.addresses import Origin, find_origins
+from ctexp.datasets.mosmed.connection import Patience
+from ctexp.datasets.mosmed.download import Watch
+from ctexp.datasets.mosmed.fetch import NOTICE, fetch_mosmed
+
+__all__ = ["NOTICE", "Origin", "Patience", "Watch", "fetch_mosmed", "find_origins"]

@@ -1,0 +1,109 @@
+"""Body, lungs and spine of a thinned-out scan."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ctexp.scans.quality.coarse import Coarse
+
+BODY_HU = -500.0
+AIR_HU = -400.0
+"""Half air, half tissue, with room for inflamed lung."""
+GAS_HU = -975.0
+"""Bowel gas and a stomach's bubble have nothing but air in them; lungs, emphysema included, do."""
+BONE_HU = 150.0
+"""The spongy inside of a vertebra."""
+PIECE_LITRES = 0.05
+"""Smaller pockets of air are sinuses, bronchi and bowel."""
+_IN_PLANE = np.zeros((3, 3, 3), dtype=bool)
+_IN_PLANE[:, :, 1] = True
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """What was found; x grows to the patient's right, y to the front, z to the head.
+
+    Attributes:
+        coarse: the grid.
+        body: (x, y, z) the largest dense piece, lungs and bowel gas included.
+        lungs: (x, y, z) air within the body that is no bowel gas; may be empty.
+        spine: place (x, y) in the grid of the bone that runs along z; None without bone.
+    """
+
+    coarse: Coarse
+    body: Mask
+    lungs: Mask
+    spine: tuple[int, int] | None
+
+    @property
+    def lung_litres(self) -> float:
+        """Volume of both lungs."""
+        return float(self.lungs.sum()) * self.coarse.litres
+
+    @property
+    def body_litres(self) -> float:
+        """Volume of the body within the scan."""
+        return float(self.body.sum()) * self.coarse.litres
+
+    @property
+    def lung_areas(self) -> npt.NDArray[np.int64]:
+        """Points of lung in each slice, from the feet up."""
+        areas: npt.NDArray[np.int64] = self.lungs.sum(axis=(0, 1))
+        return areas
+
+
+def find_anatomy(coarse: Coarse) -> Anatomy | None:
+    """Find body, lungs and spine; None when nothing is dense enough to be a body."""
+    hu = coarse.hu
+    dense = hu > BODY_HU
+    if max(coarse.spacing_mm[:2]) < 8.0:  # cuts the thin bridge between a back and the table it lies on
+        dense = ndimage.binary_opening(dense, structure=np.ones((3, 3, 1), dtype=bool))
+    labels, count = ndimage.label(dense)
+    if count == 0:
+        return None
+    sizes = np.bincount(labels.ravel())
+    solid = labels == 1 + int(np.argmax(sizes[1:]))
+    inside = _find_inside(solid)
+    body = solid | inside
+    return Anatomy(coarse, body, _find_lungs(hu, inside, coarse.litres), _find_spine(hu, body, coarse.spacing_mm))
+
+
+def _find_inside(solid: Mask) -> Mask:
+    """Find what is not solid and from where no way leads out of the body within its slice.
+
+    Within the slice: a trachea or a lung that the first or last slice cuts is inside all the same.
+    """
+    holes, count = ndimage.label(~solid, structure=_IN_PLANE)
+    outside = np.zeros(count + 1, dtype=bool)
+    for face in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
+        outside[face.ravel()] = True
+    outside[0] = True
+    found: Mask = ~outside[holes]
+    return found
+
+
+def _find_lungs(hu: npt.NDArray[np.float32], inside: Mask, litres: float) -> Mask:
+    pieces, count = ndimage.label(inside & (hu < AIR_HU))
+    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+    thicker = np.bincount(pieces[hu > GAS_HU], minlength=count + 1)
+    keep = (sizes * litres >= PIECE_LITRES) & (thicker > sizes / 2)  # the median is thicker than gas
+    keep[0] = False
+    found: Mask = keep[pieces]
+    return found
+
+
+def _find_spine(
+    hu: npt.NDArray[np.float32], body: Mask, spacing_mm: tuple[float, float, float]
+) -> tuple[int, int] | None:
+    """Find the column of 3 cm that is bone in most slices: ribs and a bright heart are in few."""
+    share = ((hu > BONE_HU) & body).mean(axis=2, dtype=np.float32)
+    size = [max(1, round(30.0 / mm)) for mm in spacing_mm[:2]]
+    column = ndimage.uniform_filter(share, size=size, mode="constant")
+    if not column.max() > 0.05:
+        return None
+    x, y = np.unravel_index(int(np.argmax(column)), column.shape)
+    return int(x), int(y)

@@ -1,0 +1,135 @@
+"""Which series is read when a folder holds several things, and how the choice is said."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ctexp.errors import ScanError
+from ctexp.scans.read import ReadOptions, open_scan, read_scan
+
+OTHER = "1.2.826.0.1.3680043.8.498.2002"
+CORONAL = "LSP"
+
+
+@pytest.fixture(scope="module")
+def export(ct: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a hospital sends: axial series, a thinner one cut short, a coronal reformat, scout, screen, report."""
+    folder = tmp_path_factory.mktemp("export")
+    ct.write(folder, ct.slices())
+    ct.write(folder, ct.slices(uid=OTHER, number=4)[:6], name="short{}")
+    derived = {"ImageType": ["DERIVED", "SECONDARY", "MPR"], "uid": OTHER + ".1", "number": 602}
+    ct.write(folder, ct.slices(CORONAL, **derived), name="coronal{}")
+    ct.write(folder, [ct.slices(uid=OTHER + ".2", number=1, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])[0]], "a{}")
+    ct.write(folder, [ct.slices(uid=OTHER + ".3", number=99, SOPClassUID="1.2.840.10008.5.1.4.1.1.7")[0]], "b{}")
+    ct.write(folder, [ct.slices(uid=OTHER + ".4", number=98, Modality="SEG")[0]], "c{}")
+    report = ct.slices(uid=OTHER + ".5", number=97, Modality="SR")[0]
+    del report.PixelData
+    ct.write(folder, [report], "d{}")
+    return folder
+
+
+def test_the_axial_series_with_most_slices_is_read(export: Path, assert_whole: Callable) -> None:
+    """The choice, and all that was passed over, is one line."""
+    scan = open_scan(export)
+    assert_whole(scan.decode())
+    assert scan.notes == (
+        "series 3 (10 slices) is read; passed over: series 4 (6 slices), series 602 (33 slices, coronal, derived), "
+        "1 x localiser, 1 x secondary capture, 1 x segmentation, 1 x report; --series picks another",
+    )
+
+
+@pytest.mark.parametrize("name", ["3", " 3 ", "1.2.826.0.1.3680043.8.498.1001", "498.1001"])
+def test_picked_by_number_or_uid(name: str, export: Path, assert_whole: Callable) -> None:
+    """A series is picked by its number, its UID or the end of its UID."""
+    assert_whole(read_scan(export, ReadOptions(series=name)))
+
+
+def test_another_is_picked(export: Path, assert_whole: Callable) -> None:
+    """What would be passed over is read when it is named."""
+    assert read_scan(export, ReadOptions(series="4")).shape == (36, 33, 6)
+    assert_whole(read_scan(export, ReadOptions(series="602")))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("1", "--series must name a CT volume, series 1 is: localiser"),
+        ("97", "--series must name a CT volume, series 97 is: report"),
+        ("5", r"must name one series by number or UID, got 5; here is series 3 \(10 slices\), series 4"),
+        ("9.9.9.9.9.9.9.12345678", r"got \.\.\.12345678; here is"),
+        ("", "got ; here is"),
+    ],
+)
+def test_picked_but_not_there(name: str, says: str, export: Path) -> None:
+    """A series that is none, or not there, is a line with those that are."""
+    with pytest.raises(ScanError, match=says):
+        read_scan(export, ReadOptions(series=name))
+
+
+def test_number_that_two_series_share(ct: SimpleNamespace, tmp_path: Path) -> None:
+    """Two series of one number are told apart by the ends of their UIDs."""
+    ct.write(tmp_path, ct.slices())
+    ct.write(tmp_path, ct.slices(uid=OTHER), name="other{}")
+    with pytest.raises(ScanError, match=r"got 3; here is series 3 \(10 slices\) \.\.\.498\.\d+, series 3 .*498\.\d+$"):
+        read_scan(tmp_path, ReadOptions(series="3"))
+    assert read_scan(tmp_path, ReadOptions(series=OTHER)).shape == (36, 33, 10)
+
+
+def test_original_before_derived(ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+    """A derived axial series is passed over for an original one, and read when it is all there is."""
+    long = ct.slices("LPS", hu=ct.HU.repeat(2, axis=2), uid=OTHER, number=5, ImageType=["DERIVED", "SECONDARY", "MIP"])
+    folder = ct.write(tmp_path / "both", [*long, *ct.slices()])
+    assert_whole(read_scan(folder))
+    derived = ct.write(tmp_path / "alone", ct.slices(ImageType=["DERIVED", "SECONDARY", "PROCESSED"]))
+    assert open_scan(derived).notes == ()
+    assert_whole(read_scan(derived))
+
+
+def test_pictures_of_one_place_are_no_longer_series(
+    ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path
+) -> None:
+    """A contrast bolus watched in one slice has many pictures and one place."""
+    watched = [ct.slices(uid=OTHER, number=2, InstanceNumber=count)[0] for count in range(30)]
+    assert_whole(read_scan(ct.write(tmp_path, [*ct.slices(), *watched])))
+
+
+def test_strays_within_a_series(ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+    """A scout that says nothing but shares the series' UID, and a slice of another matrix, are told apart and said."""
+    scout = ct.slices(CORONAL)[0]
+    small = ct.slices(hu=ct.HU[:20, :20])[4]
+    folder = ct.write(tmp_path / "whole", [*ct.slices(), scout, small])
+    scan = open_scan(folder)
+    assert_whole(scan.decode())
+    assert "passed over: series 3 (1 slice), series 3 (1 slice, coronal)" in scan.notes[0]
+    # In the place of a slice they explain why it is missing.
+    parts = ct.slices()
+    parts[4] = small
+    with pytest.raises(ScanError, match=r"1 slice is missing.*\(the series has 1 more of 20 x 20, axial\)"):
+        read_scan(ct.write(tmp_path / "gap", parts))
+
+
+@pytest.mark.parametrize(
+    ("tags", "says"),
+    [
+        ({"Modality": "MR"}, "it holds 10 DICOM files, none of CT slices: 10 x MR"),
+        ({"Modality": "PT"}, "10 x PET"),
+        ({"Modality": "DOE JOHN"}, "10 x of another modality"),
+        ({"Modality": None}, "10 x without a modality"),
+        ({"RescaleType": "Z_EFF"}, r"10 x spectral map \(no HU\)"),
+        ({"ImagePositionPatient": None}, "10 x CT picture without a position"),
+        ({"SamplesPerPixel": 3}, "10 x colour picture"),
+        ({"SOPClassUID": "1.2.840.10008.1.3.10"}, "10 x index"),
+    ],
+)
+def test_no_ct(tags: dict[str, object], says: str, ct: SimpleNamespace, tmp_path: Path) -> None:
+    """A folder without CT slices is told what it holds."""
+    with pytest.raises(ScanError, match=f"must hold a CT series; .*{says}"):
+        read_scan(ct.write(tmp_path, ct.slices(**tags)))
+
+
+def test_series_is_for_dicom(ct: SimpleNamespace, tmp_path: Path) -> None:
+    """A NIfTI file has no series to pick."""
+    with pytest.raises(ScanError, match="--series picks a series of a DICOM folder or zip"):
+        read_scan(ct.nifti(tmp_path / "scan.nii"), ReadOptions(series="3"))
