@@ -10,6 +10,7 @@ from ctexp.config import ScanSettings
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection, gather
 from ctexp.datasets.entries import Entry, Problem
+from ctexp.datasets.phantom import PhantomSettings, write_phantoms
 from ctexp.errors import DataError
 
 WORDS = ("normal", "abnormal")
@@ -141,3 +142,16 @@ def test_no_scans(entries: list[Entry], collect: Callable[..., Collection]) -> N
         entry.path.write_bytes(b"no scan")
     with pytest.raises(DataError, match="both classes, got 0 no usable scans"):
         collect(entries, skip_bad=True)
+
+
+def test_copied_synthetic_scans_are_still_known_as_such(tmp_path: Path) -> None:
+    """Drawn scans say so in their headers: copies without the file that marks the original are synthetic, too."""
+    write_phantoms(tmp_path / "drawn", PhantomSettings(scans=2, size=48), processes=1)
+    copies = []
+    for number, path in enumerate(sorted((tmp_path / "drawn").glob("CT-*/*.nii.gz"))):
+        copies.append(tmp_path / f"copy{number}.nii.gz")
+        copies[-1].write_bytes(path.read_bytes())
+    entries = [Entry(path, label, str(label), path.name) for label, path in enumerate(copies)]
+    cache = ScanCache(tmp_path / "cache", ScanSettings(shape=(16, 16, 8)))
+    for _ in range(2):  # the second time everything comes from the cache
+        assert gather("copies", entries, cache).synthetic

@@ -38,7 +38,7 @@ class Collection:
     Attributes:
         source: what the user called it.
         scans: sorted by content hash, so that nothing after this point can depend on names or order.
-        synthetic: whether the scans are drawn by a program.
+        synthetic: whether scans, even one, are drawn by a program.
         skipped: what was left out, each with its reason.
         notes: what reading some of the scans had to decide, for a person to read and for no record.
     """
@@ -110,7 +110,8 @@ def gather(
         have = " and ".join(words[label] for label in present) or "no usable"
         raise DataError(f"{source}: must hold scans of both classes, got {len(scans)} {have} scans")
     notes = tuple(f"{one.path}: {note}" for one in results for note in one.notes)
-    return Collection(source, tuple(sorted(scans, key=lambda scan: scan.sha256)), synthetic, tuple(bad), notes)
+    drawn = synthetic or any(scan.examination and scan.examination.synthetic for scan in scans)
+    return Collection(source, tuple(sorted(scans, key=lambda scan: scan.sha256)), drawn, tuple(bad), notes)
 
 
 def _without_duplicates(

@@ -17,6 +17,8 @@ from ctexp.scans.volume import Volume
 
 _UNITS_MM = {1: 1000.0, 3: 0.001}
 """Codes of the length units metre and micron; every other code is read as mm."""
+SYNTHETIC_MARK = b"ctexp synthetic"
+"""Begins the description in the header of a drawn scan."""
 MAX_VOXELS = 1 << 30
 """1,000 slices of 1024x1024; a header that claims more is refused before memory is asked for."""
 
@@ -77,7 +79,14 @@ def decode_nifti(data: bytes, place: str) -> Volume:
     _check_finite(stored, place)
     ornt = io_orientation(affine)
     turned = apply_orientation(stored, ornt)
-    return Volume(turned, slope, intercept, affine @ inv_ornt_aff(ornt, shape), "".join(ornt2axcodes(ornt)))
+    return Volume(
+        turned,
+        slope,
+        intercept,
+        affine @ inv_ornt_aff(ornt, shape),
+        orientation="".join(ornt2axcodes(ornt)),
+        synthetic=bytes(header["descrip"]).startswith(SYNTHETIC_MARK),
+    )
 
 
 def _both_endian(four: bytes) -> tuple[int, int]:

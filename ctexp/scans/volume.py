@@ -25,6 +25,7 @@ class Volume:
         intercept: HU added after the factor.
         affine: (4, 4) float64, voxel index to RAS+ millimetres.
         orientation: where the axes pointed in the file, as three letters of R, L, A, P, S, I; empty where unknown.
+        synthetic: the header says that the scan was drawn by a program.
     """
 
     stored: npt.NDArray[np.generic]
@@ -32,6 +33,7 @@ class Volume:
     intercept: float
     affine: npt.NDArray[np.float64]
     orientation: str = ""
+    synthetic: bool = False
 
     def __post_init__(self) -> None:
         if self.stored.ndim != 3:

@@ -98,6 +98,15 @@ def test_absurd_headers(tags: dict[str, Any], says: str, ct: SimpleNamespace, tm
     refused(ct.write(tmp_path / "scan", ct.slices(**tags)), says)
 
 
+@pytest.mark.parametrize("tag", [b"\x02\x00\x02\x00UI", b"\x02\x00\x10\x00UI", b"\x28\x00\x30\x00DS"])
+def test_kind_of_value_that_does_not_exist(tag: bytes, ct: SimpleNamespace, tmp_path: Path) -> None:
+    """A value of a kind that there is not is a damaged header, be it in the file's own group or behind it."""
+    content = ct.encode(ct.slices()[0])
+    assert tag in content
+    parts = [content.replace(tag, tag[:4] + b"QI"), *ct.slices()[1:]]
+    refused(ct.write(tmp_path / "scan", parts), r"dcm: the DICOM header is damaged")
+
+
 def test_absurd_multi_frame_file(ct: SimpleNamespace, tmp_path: Path) -> None:
     """A file must describe every frame that it claims, and hold it."""
     one = ct.multi_frame(ct.slices())

@@ -20,8 +20,9 @@ from ctexp.datasets.ingest import cores
 from ctexp.datasets.phantom.scan import make_scan
 from ctexp.datasets.phantom.settings import PhantomSettings, label_of
 from ctexp.errors import ConfigError, DataError, WorkError
+from ctexp.scans.nifti import SYNTHETIC_MARK
 
-FORMAT = 1
+FORMAT = 2
 CLASSES = ("CT-0", "CT-23")
 DONE = "phantom.json"
 UNDER_WAY = "phantom.partial.json"
@@ -69,6 +70,7 @@ def _nifti(array: NDArray[np.int16] | NDArray[np.uint8], affine: NDArray[np.floa
     """A gzip-compressed NIfTI-1 file without time stamp or file name in the gzip header."""
     image: Any = _IMAGE(array, affine)
     image.header.set_xyzt_units("mm")
+    image.header["descrip"] = SYNTHETIC_MARK  # a copy without `phantom.json` beside it is still known for what it is
     image.set_qform(affine, code=1)
     image.set_sform(affine, code=1)
     return gzip.compress(image.to_bytes(), compresslevel=_GZIP_LEVEL, mtime=0)
@@ -96,7 +98,7 @@ def _check_folder(folder: Path, settings: PhantomSettings) -> None:
     begun = [p for p in (folder / DONE, folder / UNDER_WAY) if p.is_file()]
     for path in begun:
         if path.read_bytes() != _manifest(settings):
-            raise DataError(f"{path}: holds phantoms of other settings; give another folder or the same settings")
+            raise DataError(f"{path}: holds phantoms of other settings or of another version; give another folder")
     allowed = {folder / p for paths in _expected(settings).values() for p in paths} if begun else set()
     for path in found:
         if _TEMPORARY.fullmatch(path.name):

@@ -13,7 +13,7 @@ from ctexp.scans.quality.intensity import number_findings, shift_findings, tissu
 from ctexp.scans.quality.posture import posture_findings
 from ctexp.scans.volume import Volume
 
-RULES = 1
+RULES = 2
 """Raised with every change of a rule, a limit or a feature: what was kept under another number is measured again."""
 NO_BODY = Finding("no-body", "refuse", "a body must be in view, nothing of its size is denser than -500 HU")
 
@@ -25,15 +25,17 @@ class Examination:
     Attributes:
         quality: findings and verdict.
         features: what kind of scan it is, in the order of `FEATURES`; None for a scan that is refused.
+        synthetic: the scan says of itself that a program drew it.
     """
 
     quality: Quality
     features: tuple[float, ...] | None = None
+    synthetic: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Give it as plain values, whole."""
         findings = [[one.code, one.level, one.text] for one in self.quality.findings]
-        return {"rules": RULES, "findings": findings, "features": self.features}
+        return {"rules": RULES, "findings": findings, "features": self.features, "synthetic": self.synthetic}
 
     @classmethod
     def from_json(cls, facts: Any) -> "Examination":
@@ -50,7 +52,8 @@ class Examination:
         numbers = facts["features"]
         if numbers is not None and len(numbers) != len(FEATURES):
             raise ValueError(f"features must be {len(FEATURES)} numbers, got {len(numbers)}")
-        return cls(Quality(findings), None if numbers is None else tuple(map(float, numbers)))
+        features = None if numbers is None else tuple(map(float, numbers))
+        return cls(Quality(findings), features, bool(facts["synthetic"]))
 
 
 def assess(volume: Volume) -> Quality:
@@ -75,4 +78,4 @@ def examine(volume: Volume) -> Examination:
         quality = quality.with_findings(*posture_findings(anatomy))
     if quality.verdict == "refuse":
         return Examination(quality)
-    return Examination(quality, measure(volume, anatomy))
+    return Examination(quality, measure(volume, anatomy), volume.synthetic)
