@@ -21,6 +21,8 @@ from ctexp.datasets.mosmed.download import download
 from ctexp.datasets.mosmed.part import Part
 from ctexp.errors import DataError, WorkError
 
+pytestmark = pytest.mark.slow  # real servers, archives and processes
+
 ETAG = '"one"'
 QUICK = Patience(timeout_s=10, attempts=3, pause_s=0.01)
 ONCE = Patience(timeout_s=10, attempts=1)

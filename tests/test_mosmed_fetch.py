@@ -23,6 +23,8 @@ from ctexp.cli.main import app
 from ctexp.datasets.folders import list_folder
 from ctexp.datasets.mosmed import NOTICE, fetch_mosmed, find_origins
 
+pytestmark = pytest.mark.slow  # real servers, archives and processes
+
 Run = Callable[..., Result]
 FULL = {"CT-0": 2, "CT-1": 3, "CT-2": 1, "CT-3": 1, "CT-4": 1}
 SUBSET = {"CT-0": 2, "CT-23": 2}

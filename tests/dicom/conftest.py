@@ -18,6 +18,15 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder, so that `-m "not slow"` leaves all of them out."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in Path(item.path).parents:
+            item.add_marker(pytest.mark.slow)
+
+
 AFFINE = np.array([[0.7, 0, 0, -12.0], [0, 0.9, 0, 30.0], [0, 0, 2.5, -400.0], [0, 0, 0, 1]])
 HU = np.random.default_rng(5).integers(-1000, 1000, (36, 33, 10)).astype(np.int16)
 HU[0, 0, :] = -1000

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt2axcodes
 
 from ctexp.errors import ScanError
 from ctexp.scans.dicom.archive import zip_parts
@@ -78,7 +78,8 @@ class DicomSeries:
         affine = _affine(frames[0], self.stack)
         ornt = io_orientation(affine)
         turned = apply_orientation(stored, ornt)
-        return Volume(turned, scaling.slope, scaling.intercept, affine @ inv_ornt_aff(ornt, stored.shape))
+        affine = affine @ inv_ornt_aff(ornt, stored.shape)
+        return Volume(turned, scaling.slope, scaling.intercept, affine, "".join(ornt2axcodes(ornt)))
 
     @cached_property
     def _contents(self) -> dict[Header, bytes]:
