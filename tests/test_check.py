@@ -82,7 +82,7 @@ def test_table_fits_a_terminal(collection: Path) -> None:
     text = " ".join(done.stdout.split())
     assert "the lowest is -160 HU" in text
     assert "gzip" in text
-    assert lines[-1] == "6 scans: 2 ok, 1 warned of, 1 refused, 2 unreadable; there before: 1"
+    assert lines[-1] == "6 scans: 2 ok, 1 warned of, 1 refused, 2 unreadable; duplicates: 1"
 
 
 def test_json_is_one_object(collection: Path) -> None:

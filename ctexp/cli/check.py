@@ -61,7 +61,7 @@ def _print_report(report: "Report") -> None:
     counts = report.counts
     print(
         f"{len(report.scans)} scans: {counts['ok']} ok, {counts['warn']} warned of, {counts['refuse']} refused, "
-        f"{counts['unreadable']} unreadable; there before: {counts['duplicates']}"
+        f"{counts['unreadable']} unreadable; duplicates: {counts['duplicates']}"
     )
 
 

@@ -139,7 +139,8 @@ def _checked_affine(header: nib.Nifti1Header, place: str) -> npt.NDArray[np.floa
     """Give the header's best affine (sform, else qform, else spacing alone) when it is a real geometry."""
     if header["pixdim"][0] == 0:  # files older than the sign of the qform have 0, which the standard reads as 1
         header["pixdim"][0] = 1
-    zooms = np.asarray(header["pixdim"][1:4], dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is refused below like any other
+        zooms = np.asarray(header["pixdim"][1:4], dtype=np.float64)
     if not np.isfinite(zooms).all() or (zooms <= 0).any():
         raise ScanError(f"{place}: spacing must be finite and above 0 mm, the header says {zooms.tolist()}")
     try:
