@@ -153,6 +153,7 @@ for turn in range(8):
 """
 
 
+@pytest.mark.slow
 def test_processes_share_entries(tmp_path: Path) -> None:
     """Four processes that write and read the same entries at once all read whole ones."""
     processes = [

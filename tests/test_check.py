@@ -19,6 +19,8 @@ from ctexp.experiments.contact import COLUMNS, ROWS, SIDE, contact_sheet, thumbn
 from ctexp.project import find_project
 from ctexp.scans import Volume, read_scan
 
+pytestmark = pytest.mark.slow  # whole chests are drawn and judged
+
 
 def run(*words: object) -> Result:
     """Run `ctexp data check`."""

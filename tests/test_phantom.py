@@ -17,6 +17,8 @@ from ctexp.datasets.phantom.patient import draw_patient
 from ctexp.datasets.phantom.settings import stream
 from ctexp.errors import ConfigError, DataError
 
+pytestmark = pytest.mark.slow  # whole chests are drawn and judged
+
 TINY = PhantomSettings(scans=4, size=32, seed=3)
 SMALL = PhantomSettings(scans=8, size=64, seed=5)
 

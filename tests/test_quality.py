@@ -10,6 +10,8 @@ from ctexp.datasets.phantom import PhantomSettings, make_scan
 from ctexp.scans import Volume
 from ctexp.scans.quality import Examination, Finding, Quality, assess, examine
 
+pytestmark = pytest.mark.slow  # whole chests are drawn and judged
+
 Array = np.ndarray
 
 

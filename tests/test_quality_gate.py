@@ -19,6 +19,8 @@ from ctexp.errors import DataError, WorkError
 from ctexp.scans import Volume
 from ctexp.scans.quality import Examination, examine
 
+pytestmark = pytest.mark.slow  # whole chests are drawn and judged
+
 SETTINGS = ScanSettings(shape=(8, 8, 8))
 
 
