@@ -41,8 +41,8 @@ def prepare(
     allow_gaps: Annotated[bool, typer.Option(help="Interpolate missing DICOM slices where that is sound.")] = False,
 ) -> None:
     """Read a collection and fill the cache, as a training would."""
+    from ctexp.experiments.data import prepare_data
     from ctexp.experiments.request import TrainingRequest, compose
-    from ctexp.experiments.train import prepare_data
     from ctexp.project import find_project
 
     chosen, experiment = compose(preset, None, {})

@@ -14,7 +14,7 @@ from ctexp.config import check
 from ctexp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ctexp.experiments.train import TrainingReport
+    from ctexp.experiments.learn import TrainingReport
 
 
 FEW_SCANS = 30

@@ -1,0 +1,52 @@
+"""The data of one training: found, read, judged, prepared, split."""
+
+from dataclasses import dataclass
+
+from ctexp.datasets.cache import ScanCache
+from ctexp.datasets.collection import Collection
+from ctexp.datasets.sources import Source, find_source, load_collection
+from ctexp.datasets.splits import Split, split_collection
+from ctexp.experiments.request import TrainingRequest
+from ctexp.experiments.watch import Watch
+from ctexp.project import Project
+from ctexp.scans.read import ReadOptions
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data of one training, read and split."""
+
+    source: Source
+    cache: ScanCache
+    collection: Collection
+    split: Split
+
+
+def prepare_data(request: TrainingRequest, project: Project, watch: Watch) -> Prepared:
+    """Find, read, prepare and split the scans of a request.
+
+    Raises:
+        DataError: the source, a scan or the split breaks a rule.
+        WorkError: the disk does not take what is prepared.
+    """
+    source = find_source(request.data, project)
+    if source.is_default:
+        watch.say("No --data: these are synthetic scans, drawn by ctexp. For real ones name a folder or a manifest.")
+    cache = ScanCache(project.cache, request.experiment.scan)
+    collection = load_collection(
+        source,
+        cache,
+        options=ReadOptions(allow_gaps=request.allow_gaps),
+        positive=request.positive,
+        skip_bad=request.skip_bad,
+        progress=watch.stage,
+    )
+    for note in collection.notes:
+        watch.say(note)
+    if collection.doubts:
+        codes = ", ".join(f"{code} {count}" for code, count in collection.doubts.items())
+        watch.say(f"the gate warns of some scans ({codes}); `ctexp data check` names them")
+    for problem in collection.skipped:
+        watch.say(f"skipped: {problem.reason}")
+    split = split_collection(collection, request.experiment.split, request.experiment.seed)
+    return Prepared(source, cache, collection, split)
