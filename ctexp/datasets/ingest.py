@@ -12,7 +12,7 @@ from typing import TypeVar
 from ctexp.datasets.cache import ScanCache
 from ctexp.errors import ScanError
 from ctexp.scans.prepare import prepare
-from ctexp.scans.quality import Examination, examine
+from ctexp.scans.quality import REFUSAL, Examination, examine
 from ctexp.scans.read import ReadOptions, open_scan
 
 T = TypeVar("T")
@@ -102,7 +102,7 @@ def _ingest_one(path: Path, cache: ScanCache, options: ReadOptions) -> Ingested:
             if examination.quality.verdict != "refuse" and not cache.has(scan.sha256):
                 cache.store(scan.sha256, prepare(volume, cache.settings))
         if examination.quality.verdict == "refuse":
-            raise ScanError(f"{path}: must be a readable chest CT in HU: {examination.quality.reasons}")
+            raise ScanError(f"{path}: {REFUSAL}: {examination.quality.reasons}")
     except ScanError as error:
         return Ingested(path, None, error)
     return Ingested(path, scan.sha256, None, scan.notes, examination)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctexp.errors import ScanError
 from ctexp.project import Project
+from ctexp.scans.quality import REFUSAL
 from ctexp.scans.read import ReadOptions, open_scan
 
 if TYPE_CHECKING:
@@ -73,7 +74,6 @@ def answer_scans(
         UnknownReferenceError: the reference names nothing.
         WorkError: store or version cannot be read.
     """
-    from ctexp.registry.predictor import REFUSAL
     from ctexp.registry.references import load_predictor, resolve
     from ctexp.tracking.store import open_store
 

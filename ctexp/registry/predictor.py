@@ -10,11 +10,9 @@ from ctexp.errors import ScanError
 from ctexp.registry.manifest import PredictorManifest
 from ctexp.registry.network import NETWORK_NAME, OnnxNetwork
 from ctexp.scans.prepare import prepare
-from ctexp.scans.quality import Quality, examine
+from ctexp.scans.quality import REFUSAL, Quality, examine
 from ctexp.scans.read import read_scan
 from ctexp.scans.volume import Volume
-
-REFUSAL = "must be a readable chest CT in HU"
 
 
 @dataclass(frozen=True)

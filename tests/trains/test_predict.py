@@ -153,7 +153,7 @@ def test_validation_table_and_prediction_agree(trained, scans, program) -> None:
         assert answer["abnormal"] == pytest.approx(float(row["abnormal"]), abs=1e-6)
 
 
-def test_mlflow_loads_the_same_predictor_without_ctexp_installed(trained, scans, answers) -> None:
+def test_mlflow_loads_the_same_predictor_from_the_code_it_carries(trained, scans, answers) -> None:
     """`mlflow.pyfunc.load_model` gives predict's numbers, with the code that the version carries."""
     program = """
 import json, sys
@@ -172,6 +172,7 @@ print(json.dumps({"rows": table.to_dict("records"), "code": ctexp.__file__}))
         capture_output=True, text=True, check=True, cwd=trained.program.folder, env=trained.program.environment,
     )  # fmt: skip
     said = json.loads(done.stdout.splitlines()[-1])
+    assert str(trained.program.folder) in said["code"]
     for row, answer in zip(said["rows"], answers, strict=True):
         assert row["abnormal"] == pytest.approx(answer["abnormal"], abs=1e-9)
         assert row["label"] == answer["label"]

@@ -6,12 +6,13 @@ readable chest CT, what is only unusual is warned of. Research software: a verdi
 
 from ctexp.scans.quality.examine import RULES, Examination, assess, examine
 from ctexp.scans.quality.field import padding_share
-from ctexp.scans.quality.findings import Finding, Quality, Verdict
+from ctexp.scans.quality.findings import REFUSAL, Finding, Quality, Verdict
 from ctexp.scans.quality.intensity import NOT_HU
 from ctexp.scans.quality.reference import Reference
 
 __all__ = [
     "NOT_HU",
+    "REFUSAL",
     "RULES",
     "Examination",
     "Finding",

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 Level = Literal["warn", "refuse"]
 Verdict = Literal["ok", "warn", "refuse"]
+REFUSAL = "must be a readable chest CT in HU"
+"""The rule that a refused scan breaks, for every message that refuses one."""
 VERDICTS: tuple[Verdict, ...] = ("ok", "warn", "refuse")
 """From best to worst."""
 
