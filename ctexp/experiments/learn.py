@@ -4,7 +4,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ctexp.config import Experiment
 from ctexp.experiments.data import Prepared
+from ctexp.experiments.epochs import Learned, run_epochs
 from ctexp.experiments.request import TrainingRequest
 from ctexp.experiments.watch import Watch
 from ctexp.scans.quality import Reference
@@ -44,50 +46,43 @@ def learn(
     Raises:
         WorkError: training, export or store failed.
     """
-    from ctexp.learning.backend import resolve_precision, start_backend
+    learned = run_epochs(request.experiment, store, run, data.cache, data.split, watch)
+    trained_seconds = time.monotonic() - began
+    return conclude(request.experiment, store, run, data, learned, began, trained_seconds)
 
-    experiment, settings = request.experiment, request.experiment.training
-    start_backend(experiment.seed)  # before anything else imports Keras
 
+def conclude(
+    experiment: Experiment,
+    store: "Store",
+    run: "Run",
+    data: Prepared,
+    learned: Learned,
+    began: float,
+    trained_seconds: float,
+) -> TrainingReport:
+    """Quote, package and register the best epoch of a run whose epochs are done.
+
+    Args:
+        experiment: the run's settings.
+        store: where the run is kept.
+        run: the run.
+        data: scans and split.
+        learned: what its epochs came to.
+        began: `time.monotonic()` at the start of the whole work.
+        trained_seconds: what the epochs took, preparation included.
+
+    Raises:
+        WorkError: export or store failed.
+    """
     from ctexp.experiments import checkpoints
-    from ctexp.experiments.record import NOTE_TAG, log_results, quoted_metrics, read_history, summary
+    from ctexp.experiments.record import NOTE_TAG, log_results, quoted_metrics, summary
     from ctexp.learning.baseline import mean_hu_auc
     from ctexp.learning.evaluation import evaluate
     from ctexp.learning.network import build_network
-    from ctexp.learning.training import TrainingData, compile_network, is_over, train
     from ctexp.registry.package import package_network
     from ctexp.registry.versions import register
 
-    standing = checkpoints.read_standing(store, run.id)
-    if is_over(standing, settings):  # killed between the last epoch and the registration
-        network = None
-    elif standing.epoch:
-        network = checkpoints.load_checkpoint(store, run.id, standing.epoch)
-    else:
-        precision = resolve_precision(settings.precision)
-        network = build_network(experiment.network, experiment.scan.shape, precision)
-        compile_network(network, settings, len(data.split.train))
-        run.log(params={"network.weights": network.count_params(), "training.precision_used": precision})
-
-    sides = TrainingData(data.cache, data.split.train, data.split.validation)
-    history = read_history(store, run.id)
-    for epoch in train(
-        network, sides, settings, experiment.augment, seed=experiment.seed, standing=standing, on_step=watch.step
-    ):
-        standing = epoch.standing
-        checkpoints.save_checkpoint(run, network, epoch.number)
-        # An epoch killed after its numbers but before its standing is trained again, to the same numbers.
-        numbers = epoch.metrics if epoch.number > len(history) else {}
-        run.log(
-            metrics={f"epoch/{key}": value for key, value in numbers.items()},
-            tags=checkpoints.mark_standing(standing),
-            step=epoch.number,
-        )
-        history = [*history[: epoch.number - 1], epoch.metrics]
-        checkpoints.drop_checkpoints(store, run.id, keep={epoch.number, standing.best_epoch})
-        watch.epoch(epoch, settings.epochs)
-    trained_seconds = time.monotonic() - began
-
+    standing = learned.standing
     best = build_network(experiment.network, experiment.scan.shape)
     best.set_weights(checkpoints.load_checkpoint(store, run.id, standing.best_epoch).get_weights())
     facts = {"source": data.collection.source, "hash": data.collection.hash, "scans": len(data.split.train)}
@@ -95,7 +90,9 @@ def learn(
         estimates = evaluate(package.outputs)
         without_network = mean_hu_auc(data.cache, data.split.validation)
         metrics = quoted_metrics({**estimates, **without_network}, package.outputs.loss)
-        log_results(run, data.cache, data.split.validation, package.outputs, estimates, history, standing.best_epoch)
+        log_results(
+            run, data.cache, data.split.validation, package.outputs, estimates, learned.history, standing.best_epoch
+        )
         kind = Reference.fit([one.examination.features for one in data.split.train
                               if one.examination and one.examination.features])  # fmt: skip
         package.write_manifest(
@@ -114,7 +111,7 @@ def learn(
         run_id=run.id,
         model={"name": version.name, "version": version.version, "alias": version.alias},
         metrics=metrics,
-        parameters=best.count_params(),
+        parameters=learned.weights,
         data={**facts, "scans": len(data.collection.scans), "synthetic": data.collection.synthetic,
               "split": data.split.counts()},
         best_epoch=standing.best_epoch,

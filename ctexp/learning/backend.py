@@ -21,6 +21,7 @@ def start_backend(seed: int) -> None:
     with _native_stderr_closed():
         import keras
 
+        keras.backend.clear_session()  # what an earlier training of this process left
         keras.utils.set_random_seed(seed)
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf

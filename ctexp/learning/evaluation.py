@@ -30,7 +30,19 @@ class Outputs:
     @property
     def loss(self) -> float:
         """Mean binary cross-entropy in nats, computed from logits so that it is exact however sure the network is."""
-        return float(np.mean(np.logaddexp(0.0, self.logits) - self.labels * self.logits))
+        return float(np.mean(self.losses))
+
+    @property
+    def loss_error(self) -> float:
+        """Standard error of the loss; NaN for a single scan."""
+        n = len(self.labels)
+        return float(np.std(self.losses, ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
+
+    @property
+    def losses(self) -> npt.NDArray[np.float64]:
+        """(n,) binary cross-entropy of each scan in nats."""
+        result: npt.NDArray[np.float64] = np.logaddexp(0.0, self.logits) - self.labels * self.logits
+        return result
 
     @property
     def finite(self) -> bool:

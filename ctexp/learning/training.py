@@ -58,12 +58,14 @@ class Epoch:
             learning_rate.
         standing: after this epoch.
         seconds: duration, validation included.
+        outputs: what the network said of the validation scans.
     """
 
     number: int
     metrics: dict[str, float]
     standing: Standing
     seconds: float
+    outputs: Outputs
 
     @property
     def is_best(self) -> bool:
@@ -99,7 +101,6 @@ def train(
         WorkError: the loss or an output is no longer a number.
     """
     standing = standing or Standing()
-    truth = np.array([scan.label for scan in data.validation], dtype=np.int64)
     while not is_over(standing, settings):
         number = standing.epoch + 1
         began = time.monotonic()
@@ -121,7 +122,7 @@ def train(
             batch_size=settings.batch_size,
             seed=seed,
         )
-        outputs = Outputs(truth, predict_logits(network, data.cache, data.validation, settings.batch_size))
+        outputs = ask(network, data, settings.batch_size)
         if not (outputs.finite and math.isfinite(history["loss"][-1])):
             raise WorkError(
                 f"training: epoch {number}: loss and outputs must stay finite, the loss is {history['loss'][-1]}; "
@@ -131,13 +132,19 @@ def train(
             "loss": float(history["loss"][-1]),
             "accuracy": float(history["accuracy"][-1]),
             "val_loss": outputs.loss,
-            "val_accuracy": float(np.mean((outputs.logits >= 0) == (truth == 1))),
-            "val_auc": auc(truth, outputs.logits).value,
+            "val_accuracy": float(np.mean((outputs.logits >= 0) == (outputs.labels == 1))),
+            "val_auc": auc(outputs.labels, outputs.logits).value,
             "learning_rate": float(keras.ops.convert_to_numpy(network.optimizer.learning_rate)),
         }
         sign = -1.0 if settings.monitor == "val_loss" else 1.0
         standing = standing.after((sign * metrics[settings.monitor], -metrics["val_loss"]))
-        yield Epoch(number, metrics, standing, time.monotonic() - began)
+        yield Epoch(number, metrics, standing, time.monotonic() - began, outputs)
+
+
+def ask(network: keras.Model, data: TrainingData, batch_size: int) -> Outputs:
+    """Ask a network about the validation scans."""
+    truth = np.array([scan.label for scan in data.validation], dtype=np.int64)
+    return Outputs(truth, predict_logits(network, data.cache, data.validation, batch_size))
 
 
 def is_over(standing: Standing, settings: TrainingSettings) -> bool:

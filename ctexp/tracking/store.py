@@ -99,6 +99,12 @@ def open_store(project: Project, *, create: bool = True) -> Store:
     return store
 
 
+def join_store(project: Project, uri: str, experiment_id: str) -> Store:
+    """Open a store that another process of the same work has opened: nothing is made, looked for or settled."""
+    mlflow.set_tracking_uri(uri)
+    return Store(project, MlflowClient(uri), experiment_id)
+
+
 def _creation_lock(project: Project) -> FileLock:
     """Several processes that make one fresh database at once break it for good."""
     folder = project.root / ".ctexp"
