@@ -26,6 +26,7 @@ def start_backend(seed: int) -> None:
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
+            tf.get_logger().setLevel("ERROR")  # hints about retracing; every trial of a sweep is a network of its own
             tf.config.experimental.enable_op_determinism()
             tf.config.list_logical_devices()  # wakes the devices, and CUDA's complaint where there is none
 

@@ -1,0 +1,82 @@
+"""What was asked of a sweep, in a form that its parent run keeps and a restart reads back."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from ctexp.errors import ConfigError
+from ctexp.experiments.request import TrainingRequest
+from ctexp.searching.definition import SweepDefinition
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """One sweep.
+
+    Attributes:
+        definition: what varies, and how it is searched.
+        lag: how many proposals may be ahead of the results (`ctexp.searching.study`); decides the list of trials.
+        data: SOURCE as typed; None for the default.
+        positive: name of the abnormal class when the names are the user's own.
+        skip_bad: leave out what cannot be read.
+        allow_gaps: interpolate missing slices of DICOM series where that is sound.
+    """
+
+    definition: SweepDefinition
+    lag: int
+    data: str | None = None
+    positive: str | None = None
+    skip_bad: bool = False
+    allow_gaps: bool = False
+
+    @property
+    def training(self) -> TrainingRequest:
+        """The request for the data of the base settings."""
+        return TrainingRequest(
+            self.definition.base,
+            self.data,
+            self.positive,
+            self.skip_bad,
+            None,
+            self.definition.preset,
+            self.allow_gaps,
+        )
+
+    def to_json(self) -> str:
+        """Write as JSON."""
+        facts = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "definition"}
+        return json.dumps({**facts, "definition": json.loads(self.definition.to_json())})
+
+    @classmethod
+    def from_json(cls, text: str, place: str) -> "SweepRequest":
+        """Read back what `to_json` wrote.
+
+        Raises:
+            ConfigError: the text is no request of this version of ctexp.
+        """
+        try:
+            facts = json.loads(text)
+            definition = SweepDefinition.from_json(json.dumps(facts.pop("definition")), place)
+            return cls(definition=definition, **facts)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"{place}: must be the request of a ctexp sweep: {error}") from error
+
+
+def differences(mine: SweepRequest, theirs: SweepRequest) -> list[str]:
+    """Name what differs between two requests and makes them two sweeps; how many trials is not among it."""
+    found = []
+    if mine.definition.signature() != theirs.definition.signature():
+        one, other = json.loads(mine.definition.to_json()), json.loads(theirs.definition.to_json())
+        for key in ("algorithm", "epochs", "objective", "stop", "folds", "search_seed", "settings", "space"):
+            a, b = one[key], other[key]
+            if a == b:
+                continue
+            if isinstance(a, dict):
+                found += [f"{key}.{inner}" for inner in {**a, **b} if a.get(inner) != b.get(inner)]
+            else:
+                found.append(key)
+        found = [key for key in found if key != "objective.choose"] or ["the order of the space"]
+    return found + [key for key in ("data", "positive", "skip_bad", "allow_gaps")
+                    if getattr(mine, key) != getattr(theirs, key)]  # fmt: skip
