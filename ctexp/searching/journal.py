@@ -80,6 +80,8 @@ class Child:
             last.fold_scores,
             last.weights,
             sum(one.seconds for one in self.outcomes.values()),
+            sum(one.training_seconds for one in self.outcomes.values()),
+            last.rss,
             self.began,
             f"not promoted beyond epoch {len(last.curve)}" if paused else last.reason,
         )

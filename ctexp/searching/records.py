@@ -25,7 +25,9 @@ class TrialRecord:
         curve: the monitored metric after each epoch, without folds.
         fold_scores: the score of each fold; empty without folds.
         weights: number of weights of the network.
-        seconds: that its training took, all attempts together.
+        seconds: that its legs took, those that died not counted.
+        training_seconds: of these, in epochs.
+        rss: resident memory of its worker after it, in bytes.
         began: seconds from the sweep's start to the trial's.
         reason: why it was stopped, failed or is interrupted.
     """
@@ -40,6 +42,8 @@ class TrialRecord:
     fold_scores: tuple[float, ...] = ()
     weights: int | None = None
     seconds: float = 0.0
+    training_seconds: float = 0.0
+    rss: int = 0
     began: float = 0.0
     reason: str = ""
 

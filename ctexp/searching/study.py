@@ -10,18 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ctexp.config import Experiment
-from ctexp.errors import ConfigError
-from ctexp.learning.shapes import check_shapes
 from ctexp.overrides import signature
 from ctexp.searching.definition import SweepDefinition
+from ctexp.searching.draws import ENDLESS, why_impossible
 from ctexp.searching.halting import Curve, floors
 from ctexp.searching.proposal import Proposer
 from ctexp.searching.records import Configuration
 from ctexp.searching.space import apply
-
-ENDLESS = 200
-"""So many proposals in a row that cannot be built, or were tried before, mean that there are no others."""
-
 
 @dataclass(frozen=True)
 class Leg:
@@ -126,13 +121,10 @@ class Study:
 
     def _is_new(self, configuration: Configuration) -> bool:
         """Tell whether a configuration can be built and was not tried."""
-        try:
-            experiment = apply(self._definition.base, configuration)
-            check_shapes(experiment.network, experiment.scan.shape)
-        except ConfigError:
+        if why_impossible(self._definition, configuration) is not None:
             self.unbuildable += 1
             return False
-        name = signature(experiment)
+        name = signature(apply(self._definition.base, configuration))
         new = name not in self._seen
         self._seen.add(name)
         return new

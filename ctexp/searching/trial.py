@@ -172,16 +172,16 @@ def _teach(
     experiment = order.experiment
     cache = ScanCache(workplace.cache, experiment.scan)
     ending: Ending | None = None
+    seconds = 0.0
     sign = -1.0 if experiment.training.monitor == "val_loss" else 1.0
 
     def ask(epoch: "Epoch") -> bool:
-        nonlocal ending
+        nonlocal ending, seconds
+        seconds += epoch.seconds
         ending = halt(epoch, sign * epoch.standing.best_score[0])
         return ending is not None
 
-    began = time.monotonic()
     learned = run_epochs(experiment, store, run, cache, split, Silent(), until=stopped_at or order.until, halt=ask)
-    seconds = time.monotonic() - began
     ending = "stopped" if stopped_at else ending
     if ending is None or (ending == "interrupted" and learned.standing.epoch >= order.until):
         ending = "paused" if learned.standing.epoch == order.until < experiment.training.epochs else "finished"
@@ -192,8 +192,9 @@ def _teach(
 
     estimates = evaluate(learned.outputs)
     metrics = quoted_metrics(estimates, learned.outputs.loss)
-    run.log(metrics={**metrics, "best_epoch": learned.standing.best_epoch, "seconds_training": seconds},
-            step=learned.standing.best_epoch)  # fmt: skip
+    if ending != "interrupted":
+        run.log(metrics={**metrics, "best_epoch": learned.standing.best_epoch, "seconds_training": seconds},
+                step=learned.standing.best_epoch)  # fmt: skip
     if ending in ("finished", "stopped"):
         run.log_text(predictions_table(split.validation, learned.outputs), "validation.csv")
         checkpoints.drop_checkpoints(store, run.id, keep={learned.standing.best_epoch})
