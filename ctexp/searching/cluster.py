@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ctexp import __version__
@@ -58,6 +59,7 @@ class RayCrew:
                 f"--ray {address}: MLFLOW_TRACKING_URI must name an MLflow server that every node reaches, "
                 f"got {workplace.tracking_uri}; start one with `mlflow server`"
             )
+        _use_token()
         try:
             import ray
         except ImportError as error:
@@ -185,6 +187,13 @@ class RayCrew:
             with contextlib.suppress(Exception):
                 self._ray.kill(slot.actor)
         self._ray.shutdown()
+
+
+def _use_token() -> None:
+    """Show the cluster's token where this machine has one; Ray by itself does so only for clusters it starts."""
+    named = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    if named or (Path.home() / ".ray" / "auth_token").is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 class _Actor:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from dataclasses import dataclass
 
 import mlflow
@@ -10,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowEntity
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from ctexp.errors import UnknownReferenceError, WorkError
 from ctexp.project import MODEL_NAME, Project
@@ -79,6 +81,8 @@ def open_store(project: Project, *, create: bool = True) -> Store:
         )
     try:
         with _creation_lock(project) if local else contextlib.nullcontext():
+            if uri == project.local_uri and not project.database.is_file():
+                _create_database(project)
             mlflow.set_tracking_uri(uri)
             client = MlflowClient(uri)
             experiment = client.get_experiment_by_name(MODEL_NAME)
@@ -103,6 +107,19 @@ def join_store(project: Project, uri: str, experiment_id: str) -> Store:
     """Open a store that another process of the same work has opened: nothing is made, looked for or settled."""
     mlflow.set_tracking_uri(uri)
     return Store(project, MlflowClient(uri), experiment_id)
+
+
+def _create_database(project: Project) -> None:
+    """Make the local database whole under another name: a kill in its many migrations would leave it broken for good.
+
+    What an earlier kill left behind is taken away; the caller holds the lock.
+    """
+    folder = project.root / ".ctexp"
+    for rest in folder.glob("new-mlflow.db*"):
+        rest.unlink()
+    new = folder / "new-mlflow.db"
+    SqlAlchemyStore(f"sqlite:///{new}", project.artifacts.as_uri()).engine.dispose()
+    os.replace(new, project.database)
 
 
 def _creation_lock(project: Project) -> FileLock:

@@ -134,3 +134,20 @@ def _get_json(url: str, patience: float = 0.0) -> dict:
             if time.monotonic() > end:
                 raise
             time.sleep(0.5)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.2])
+def test_a_kill_while_the_database_is_made_breaks_nothing(tmp_path, seconds) -> None:
+    """SIGKILL amid the first migrations leaves no half-made database: the next command makes a whole one."""
+    code = "from ctexp.tracking.store import open_store; from ctexp.project import Project; print(1, flush=True); " + (
+        "from pathlib import Path; open_store(Project(Path.cwd())); import time; time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    while not list(tmp_path.glob(".ctexp/new-mlflow.db*")) and not (tmp_path / "mlflow.db").exists():
+        time.sleep(0.01)
+    time.sleep(seconds)
+    process.kill()
+    process.wait()
+    assert open_store(Project(tmp_path)).client.search_experiments()
+    assert not list(tmp_path.glob(".ctexp/new-mlflow.db*"))
