@@ -88,11 +88,12 @@ def choose(trials: Sequence[TrialRecord], *, maximise: bool, rule: Literal["one-
         return Choice(best, best, f"trial {best.number} has the best score, {_score(best):.3f}")
     near = [one for one in ranked if sign * (_score(best) - _score(one)) <= best.error]
     chosen = min(near, key=lambda one: (one.weights or 0, -sign * _score(one), one.number))
+    word = "trial" if len(near) == 1 else "trials"
     band = f"one standard error ({best.error:.3f}) of the best score, {_score(best):.3f} of trial {best.number}"
     return Choice(
         chosen,
         best,
-        f"trial {chosen.number} ({_score(chosen):.3f}) has the fewest weights of {len(near)} trials within {band}",
+        f"trial {chosen.number} ({_score(chosen):.3f}) has the fewest weights of {len(near)} {word} within {band}",
     )
 
 

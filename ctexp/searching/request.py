@@ -3,10 +3,14 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ctexp.errors import ConfigError
 from ctexp.experiments.request import TrainingRequest
 from ctexp.searching.definition import SweepDefinition
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowEntity
 
 
 @dataclass(frozen=True)
@@ -80,3 +84,15 @@ def differences(mine: SweepRequest, theirs: SweepRequest) -> list[str]:
         found = [key for key in found if key != "objective.choose"] or ["the order of the space"]
     return found + [key for key in ("data", "positive", "skip_bad", "allow_gaps")
                     if getattr(mine, key) != getattr(theirs, key)]  # fmt: skip
+
+
+def training_of_sweep(run: "MlflowEntity") -> TrainingRequest | None:
+    """Give which scans the trials of a sweep had, from its parent run; None where the run is no sweep.
+
+    Raises:
+        ConfigError: the sweep is another version's.
+    """
+    from ctexp.searching.journal import Journal
+
+    text = Journal.read_request(run)
+    return None if text is None else SweepRequest.from_json(text, f"sweep {run.info.run_id}").training

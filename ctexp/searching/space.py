@@ -20,6 +20,7 @@ When = tuple[tuple[str, tuple[Any, ...]], ...]
 _FIXED = {
     "seed": "a seed is luck, and the luckiest is not the best",
     "split": "it decides which scans are compared; give it under [settings]",
+    "answer": "it changes no score; give it under [settings]",
     "training.epochs": "it is the sweep's own `epochs`",
     "training.monitor": "it is the sweep's own `metric`, under [objective]",
 }

@@ -18,6 +18,7 @@ from ctexp.searching.proposal import Proposer
 from ctexp.searching.records import Configuration
 from ctexp.searching.space import apply
 
+
 @dataclass(frozen=True)
 class Leg:
     """One piece of work: a trial's training, or with hyperband a part of it.

@@ -205,7 +205,7 @@ def _work(
 
 def _log_facts(request: SweepRequest, store: "Store", journal: "Journal", material: Material) -> None:
     """Log what the parent run is to say of itself; to do so twice changes nothing."""
-    from ctexp.experiments.record import data_facts
+    from ctexp.experiments.record import data_facts, split_table
     from ctexp.overrides import flatten
     from ctexp.tracking.provenance import all_packages, code_facts, hardware_facts, package_versions
 
@@ -233,6 +233,7 @@ def _log_facts(request: SweepRequest, store: "Store", journal: "Journal", materi
     )  # fmt: skip
     journal.run.log_text(definition.to_json(), "sweep.json")
     journal.run.log_text(all_packages(), "environment.txt")
+    journal.run.log_text(split_table(data.split), "split.csv")
 
 
 @contextlib.contextmanager

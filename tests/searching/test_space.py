@@ -285,6 +285,6 @@ def test_every_setting_but_the_fixed_ones_may_vary() -> None:
     special = {"scan.shape": [[8, 8, 8], [16, 16, 8]], "scan.window_hu": [[-900, 0], [-1000, 0]],
                "scan.extent_mm": [[1, 2, 3], [4, 5, 6]], "network.filters": [[8], [8, 8]]}  # fmt: skip
     for key, kind in setting_types().items():
-        if key not in ("seed", "training.epochs", "training.monitor") and not key.startswith("split."):
+        if key not in ("seed", "training.epochs", "training.monitor") and not key.startswith(("split.", "answer.")):
             choices = special.get(key) or samples.get(kind) or list(kind.__args__[:2])
             assert read({key: {"choices": choices}})[0].count == 2, key
