@@ -188,6 +188,21 @@ class SplitSettings:
 
 
 @dataclass(frozen=True)
+class AnswerSettings:
+    """How the trained network's probability becomes a label; it changes no training.
+
+    Attributes:
+        sensitivity: the label's threshold is chosen, on scans that were not trained on, so that at least this share of
+            the abnormal ones is called so; 0 leaves it at a probability of 0.5.
+    """
+
+    sensitivity: float = 0.0
+
+    def __post_init__(self) -> None:
+        check(0 <= self.sensitivity <= 1, "answer.sensitivity", "from 0 to 1", self.sensitivity)
+
+
+@dataclass(frozen=True)
 class Experiment:
     """All settings of one training; `seed` decides split, weights, augmentation and order."""
 
@@ -196,6 +211,7 @@ class Experiment:
     network: NetworkSettings = field(default_factory=NetworkSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
+    answer: AnswerSettings = field(default_factory=AnswerSettings)
     seed: int = 0
 
     def __post_init__(self) -> None:

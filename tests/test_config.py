@@ -6,6 +6,7 @@ import math
 import pytest
 
 from ctexp.config import (
+    AnswerSettings,
     AugmentSettings,
     Experiment,
     NetworkSettings,
@@ -45,6 +46,7 @@ NAN = math.nan
         (TrainingSettings, "patience", [-1]),
         (SplitSettings, "validation", [0, 1, -0.1, NAN]),
         (SplitSettings, "test", [-0.1, 1, NAN]),
+        (AnswerSettings, "sensitivity", [-0.1, 1.1, NAN]),
         (Experiment, "seed", [-1, 2**32]),
     ],
 )

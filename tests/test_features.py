@@ -169,17 +169,24 @@ def test_shrinkage_is_that_of_ledoit_and_wolf(count: int, rng: np.random.Generat
 
 @pytest.mark.parametrize("count", [0, 10])
 def test_version_carries_the_reference(count: int, tmp_path: Path, rng: np.random.Generator) -> None:
-    """A registered version's manifest is read back with its reference, with none, and from the format before it."""
+    """A registered version's manifest is read back with its reference, with none, and from the formats before it."""
     (tmp_path / NETWORK_NAME).write_bytes(b"network")
     sha256 = hashlib.sha256(b"network").hexdigest()
-    manifest = PredictorManifest(ScanSettings(), sha256, True, "run", reference=Reference.fit(rows(rng, count)))
+    manifest = PredictorManifest(
+        ScanSettings(), {NETWORK_NAME: sha256}, True, "run", reference=Reference.fit(rows(rng, count))
+    )
     file = manifest.write(tmp_path)
     assert PredictorManifest.read(tmp_path) == manifest
     facts = json.loads(file.read_text())
-    assert facts["format"] == 2
+    assert facts["format"] == 3
     file.write_text(json.dumps({**facts, "reference": {"names": []}}))
     with pytest.raises(WorkError, match="whole predictor"):
         PredictorManifest.read(tmp_path)
+    for key in ("networks", "calibrated_on", "operating_point"):
+        del facts[key]
+    facts["network_sha256"] = sha256
+    file.write_text(json.dumps({**facts, "format": 2}))
+    assert PredictorManifest.read(tmp_path) == manifest
     del facts["reference"]
     file.write_text(json.dumps({**facts, "format": 1}))
     assert PredictorManifest.read(tmp_path) == dataclasses.replace(manifest, reference=None)

@@ -3,6 +3,7 @@
 import csv
 import enum
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from ctexp.cli.console import narrate, print_json
 
 if TYPE_CHECKING:
     from ctexp.experiments.predict import Answer
+    from ctexp.registry.predictor import Prediction
 
 
 class Format(enum.StrEnum):
@@ -69,6 +71,8 @@ def _print_sentences(answer: "Answer") -> None:
         print(f"This model is {percent:.2f} percent confident that CT scan is {word}")
     for line in _doubts(answer):
         print(line)
+    for line in _networks_lines(answer.prediction):
+        print(line)
     print(_model_line(answer))
 
 
@@ -87,6 +91,8 @@ def _print_table(answers: "list[Answer]") -> None:
         )
         for line in _doubts(answer):
             print(f"  {line}")
+    for line in _networks_lines(next((one.prediction for one in answers if one.prediction), None), with_spread=False):
+        print(line)
     print(_model_line(answers[0]))
 
 
@@ -99,14 +105,31 @@ def _doubts(answer: "Answer") -> list[str]:
     return lines
 
 
+def point_words(threshold: float, point: "Mapping[str, Any]") -> str:
+    """Say from where on a scan is called abnormal, and what that was chosen for."""
+    side = f"{point['scans']} {point['side']} scans"
+    return f"Called abnormal from {100 * threshold:.1f} % on (sensitivity {point['wished_sensitivity']:g} on {side})"
+
+
+def _networks_lines(prediction: "Prediction | None", *, with_spread: bool = True) -> list[str]:
+    """Say how the label was made and how many networks answered, where that is not the usual."""
+    lines = []
+    if prediction is not None and prediction.operating_point is not None:
+        lines.append(point_words(prediction.threshold, prediction.operating_point))
+    if prediction is not None and prediction.spread is not None:
+        spread = f", which differ by {100 * prediction.spread:.2f} percent (standard deviation)" if with_spread else ""
+        lines.append(f"Mean of {prediction.networks} networks{spread}")
+    return lines
+
+
 def _model_line(answer: "Answer") -> str:
     synthetic = "; trained on synthetic scans, it says nothing about patients" if answer.synthetic else ""
     return f"Model {answer.model.name} version {answer.model.version}{synthetic}. Not a medical device."
 
 
 def _print_csv(answers: "list[Answer]") -> None:
-    columns = ["path", "normal", "abnormal", "label", "quality", "findings", "forced", "model", "version",
-               "synthetic", "error"]  # fmt: skip
+    columns = ["path", "normal", "abnormal", "label", "threshold", "spread", "quality", "findings", "forced", "model",
+               "version", "synthetic", "error"]  # fmt: skip
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     writer.writeheader()
     for answer in answers:

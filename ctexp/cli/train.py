@@ -5,16 +5,18 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ctexp.cli.console import ConsoleWatch, narrate, print_json
+from ctexp.cli.predict import point_words
 from ctexp.config import check
 from ctexp.errors import ConfigError
 
 if TYPE_CHECKING:
     from ctexp.experiments.learn import TrainingReport
+    from ctexp.experiments.request import Final
 
 
 FEW_SCANS = 30
@@ -49,6 +51,14 @@ def train(
         str | None, typer.Option(metavar="128,128,64", help="Rows, columns and slices of the input.")
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of split, weights, order, augmentation.")] = None,
+    sensitivity: Annotated[
+        float | None, typer.Option(metavar="F", help="Call abnormal from where so many abnormal scans are found on.")
+    ] = None,
+    folds: Annotated[int | None, typer.Option(metavar="K", help="Cross-validate in K folds.")] = None,
+    repeats: Annotated[int | None, typer.Option(metavar="R", help="Deal the folds anew R times.")] = None,
+    final: Annotated[
+        str | None, typer.Option(metavar="ensemble|retrain", help="What to register after folds; default ensemble.")
+    ] = None,
     name: Annotated[str | None, typer.Option(metavar="TEXT", help="Name of the run.")] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file of settings over the preset.")] = None,
     positive: Annotated[str | None, typer.Option(metavar="CLASS", help="Your name of the abnormal class.")] = None,
@@ -71,18 +81,24 @@ def train(
         "training.batch_size": batch_size,
         "scan.shape": _numbers(shape, "--shape"),
         "seed": seed,
+        "answer.sensitivity": sensitivity,
     }
+    dealing = {"--folds": folds, "--repeats": repeats, "--final": final}
     watch = ConsoleWatch()
     if resume is not None:
         others = {"--data": data, "--preset": preset, "--name": name, "--config": config, "--positive": positive}
-        given = [key for key, value in (others | options).items() if value is not None]
+        given = [key for key, value in (others | dealing | options).items() if value is not None]
         alone = not (given or skip_bad or allow_gaps)
         check(alone, "--resume", "given alone, the run keeps its own settings", ", ".join(given))
         report = _killable(lambda: resume_training(resume, find_project(), watch))
     else:
         file = (str(config), read_settings_file(config)) if config else None
         chosen, experiment = compose(preset, file, options)
-        request = TrainingRequest(experiment, data, positive, skip_bad, name, chosen, allow_gaps)
+        for option, value in dealing.items():
+            check(value is None or folds is not None, option, "given with --folds", value)
+        request = TrainingRequest(
+            experiment, data, positive, skip_bad, name, chosen, allow_gaps, folds or 0, repeats or 1, _final(final)
+        )
         report = _killable(lambda: run_training(request, find_project(), watch))
     if json:
         print_json(dataclasses.asdict(report))
@@ -99,6 +115,11 @@ def _numbers(text: str | None, place: str) -> list[int] | None:
         raise ConfigError(f"{place}: must be whole numbers with commas between them, got {text!r}") from error
 
 
+def _final(text: str | None) -> "Final":
+    check(text in (None, "ensemble", "retrain"), "--final", "ensemble or retrain", text)
+    return "retrain" if text == "retrain" else "ensemble"
+
+
 def _killable(work: "Callable[[], TrainingReport]") -> "TrainingReport":
     """Treat SIGTERM, a batch system's way to end a job, like Ctrl-C."""
 
@@ -111,15 +132,22 @@ def _killable(work: "Callable[[], TrainingReport]") -> "TrainingReport":
 
 
 def _print_report(report: "TrainingReport") -> None:
-    print(f"Saved network: epoch {report.best_epoch} of {report.epochs}, {report.parameters:,} weights, "
-          f"{report.seconds:.0f} s in all")  # fmt: skip
-    held = sum(report.data["split"]["validation"].values())
-    print(f"Validation ({held} scans){'':<14}value   95 % interval")
+    crossed = report.cross_validation
+    ensemble = crossed is not None and crossed["final"] == "ensemble"
+    which = f"{len(report.folds)} networks, one a fold" if ensemble else (
+        f"Saved network: epoch {report.best_epoch} of {report.epochs}"
+    )  # fmt: skip
+    print(f"{which}, {report.parameters:,} weights, {report.seconds:.0f} s in all")
+    if crossed is not None:
+        _print_folds(report, crossed)
+    held = _held(report)
+    print(f"{f'Out-of-fold ({held} scans)' if ensemble else f'Validation ({held} scans)':<31} value   95 % interval")
     for key, words in _METRICS.items():
         value = report.metrics.get(f"val_{key}")
         if value is not None:
             low, high = report.metrics[f"val_{key}_low"], report.metrics[f"val_{key}_high"]
             print(f"  {words:<29} {value:.3f}   {low:.3f} to {high:.3f}")
+    _print_answer(report)
     model = report.model
     print(f"Registered as {model['name']} version {model['version']}, @{model['alias']} (run {report.run_id})")
     if report.data["synthetic"]:
@@ -130,13 +158,38 @@ def _print_report(report: "TrainingReport") -> None:
     narrate(f"Next: `mlflow ui` shows the run, `ctexp predict SCAN{asks}` asks this network.")
 
 
+def _held(report: "TrainingReport") -> int:
+    """Count the scans that the quoted metrics rest on."""
+    return int(report.answer["scans"])
+
+
+def _print_folds(report: "TrainingReport", crossed: "dict[str, Any]") -> None:
+    times = f", dealt {crossed['repeats']} times" if crossed["repeats"] > 1 else ""
+    title = f"Cross-validation ({crossed['folds']} folds{times})"
+    print(f"{title:<31} mean    standard error")
+    for key in ("auc", "accuracy", "sensitivity", "specificity"):
+        if key in crossed["mean"]:
+            print(f"  {_METRICS[key]:<29} {crossed['mean'][key]['value']:.3f}   {crossed['mean'][key]['error']:.3f}")
+
+
+def _print_answer(report: "TrainingReport") -> None:
+    metrics, point = report.metrics, report.answer["operating_point"]
+    if point is not None:
+        print(point_words(report.answer["threshold"], point))
+    judged = "too few patients to judge it"
+    if "val_brier_after" in metrics:
+        before, after = metrics["val_brier_before"], metrics["val_brier_after"]
+        judged = f"Brier score {before:.3f} before, {after:.3f} after, cross-fitted"
+    print(f"Calibrated on these scans: temperature {metrics['temperature']:.2f}; {judged}")
+
+
 def _doubts(report: "TrainingReport") -> list[str]:
     """Say what a reader of the table should not overlook."""
     doubts = []
     metrics = report.metrics
-    held = sum(report.data["split"]["validation"].values())
+    held = _held(report)
     if held < FEW_SCANS:
-        doubts.append(f"Only {held} validation scans: read the intervals, not the values.")
+        doubts.append(f"Only {held} {report.answer['side']} scans: read the intervals, not the values.")
     if metrics["val_auc"] <= max(metrics.get("val_auc_mean_hu", 0.0), metrics.get("val_auc_lung_hu", 0.0)):
         doubts.append("A threshold on mean HU orders these scans as well: the network adds nothing here.")
     if metrics.get("val_sensitivity") == 0 or metrics.get("val_specificity") == 0:

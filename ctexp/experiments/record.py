@@ -4,13 +4,19 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
+import mlflow
 import numpy as np
+import numpy.typing as npt
+from mlflow.exceptions import MlflowException
 
 from ctexp.config import Experiment
 from ctexp.datasets.augment import apply_change, draw_change
 from ctexp.datasets.cache import ScanCache, restore
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.datasets.splits import Split
+from ctexp.errors import WorkError
+from ctexp.experiments.answers import Answers
+from ctexp.learning.calibration import reliability
 from ctexp.learning.evaluation import Outputs, confusion, roc_points
 from ctexp.learning.intervals import Estimate
 from ctexp.scans.views import montage
@@ -50,14 +56,37 @@ def split_table(split: Split) -> str:
     return text.getvalue()
 
 
-def predictions_table(scans: Sequence[LabelledScan], outputs: Outputs) -> str:
-    """Give each validation scan's truth, logit and probability of abnormal as CSV."""
+def predictions_table(scans: Sequence[LabelledScan], outputs: Outputs, answers: Outputs | None = None) -> str:
+    """Give each validation scan's truth, logit and probability of abnormal as CSV.
+
+    Args:
+        scans: the scans.
+        outputs: what the network said of them.
+        answers: the same calibrated, whose probabilities are then written; the logits stay the network's.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["file", "sha256", "label", "logit", "abnormal"])
-    for scan, logit, probability in zip(scans, outputs.logits, outputs.probabilities, strict=True):
+    for scan, logit, probability in zip(scans, outputs.logits, (answers or outputs).probabilities, strict=True):
         writer.writerow([scan.path.name, scan.sha256, _WORDS[scan.label], repr(float(logit)), f"{probability:.6f}"])
     return text.getvalue()
+
+
+def read_outputs(run_id: str, scans: Sequence[LabelledScan]) -> Outputs:
+    """Read a run's `validation.csv` back, to the last bit.
+
+    Raises:
+        WorkError: it is missing, damaged, or about other scans.
+    """
+    try:
+        rows = list(csv.DictReader(io.StringIO(mlflow.artifacts.load_text(f"runs:/{run_id}/validation.csv"))))
+        logits = {row["sha256"]: float(row["logit"]) for row in rows}
+        values = [logits[scan.sha256] for scan in scans]
+    except (MlflowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise WorkError(
+            f"run {run_id}: validation.csv must be whole: {error}; delete the run to train it again"
+        ) from error
+    return Outputs(np.array([scan.label for scan in scans], dtype=np.int64), np.array(values, dtype=np.float64))
 
 
 def log_inputs(run: Run, cache: ScanCache, split: Split, experiment: Experiment) -> None:
@@ -80,64 +109,82 @@ def log_inputs(run: Run, cache: ScanCache, split: Split, experiment: Experiment)
 
 
 def log_results(
-    run: Run,
-    cache: ScanCache,
-    scans: Sequence[LabelledScan],
-    outputs: Outputs,
-    estimates: Mapping[str, Estimate],
-    history: Sequence[Mapping[str, float]],
-    best_epoch: int,
+    run: Run, cache: ScanCache, scans: Sequence[LabelledScan], answers: Answers, *, side: str = "Validation"
 ) -> None:
-    """Keep curves, ROC, confusion matrix, and the validation scans nearest to and farthest from right."""
-    run.log_figure(figures.curves(history, best_epoch), "pictures/curves.png")
+    """Keep ROC, confusion matrix, reliability, table, and the scans answered nearest to and farthest from right.
+
+    Args:
+        run: where.
+        cache: the prepared scans.
+        scans: in the order of the answers; none of them taught the network that answers on it.
+        answers: what is said of them.
+        side: names them in the titles.
+    """
+    outputs, estimates = answers.calibrated, answers.estimates
     area = estimates["auc"]
-    run.log_figure(
-        figures.roc(*roc_points(outputs), f"AUC {area.value:.3f} ({area.low:.3f} to {area.high:.3f}), n={area.n}"),
-        "pictures/roc.png",
-    )
-    counts = confusion(outputs)
+    caption = f"AUC {area.value:.3f} ({area.low:.3f} to {area.high:.3f}), n={area.n}"
+    run.log_figure(figures.roc(*roc_points(outputs), caption, side=side), "pictures/roc.png")
+    counts = confusion(outputs, answers.threshold)
     table = np.array(
         [[counts.true_negative, counts.false_positive], [counts.false_negative, counts.true_positive]], dtype=np.int64
     )
     right = estimates["accuracy"]
     caption = f"accuracy {right.value:.3f} ({right.low:.3f} to {right.high:.3f}), n={right.n}"
-    run.log_figure(figures.confusion_matrix(table, caption), "pictures/confusion.png")
+    if answers.sensitivity:
+        caption = f"called abnormal from {answers.threshold:.3f} on\n{caption}"
+    run.log_figure(figures.confusion_matrix(table, caption, side=side), "pictures/confusion.png")
+    series = {"as trained": answers.raw, f"calibrated, T = {answers.temperature:.2f} (cross-fitted)": answers.judged}
+    points = {name: _points(one, answers.bins) for name, one in series.items() if one is not None}
+    caption = f"{answers.bins} bins of about {answers.n / answers.bins:.0f} scans, n={answers.n}"
+    run.log_figure(figures.reliability(points, caption, side=side), "pictures/reliability.png")
     given_to_truth = np.where(outputs.labels == 1, outputs.probabilities, 1 - outputs.probabilities)
     order = np.argsort(given_to_truth, kind="stable")
     surest = order[::-1]
     best = np.concatenate([surest[outputs.labels[surest] == label][:3] for label in (0, 1)])
     for name, title, chosen in (
-        ("farthest", "Answered worst (validation)", order[:6]),
-        ("nearest", "Answered best (validation)", best),
+        ("farthest", f"Answered worst ({side.lower()})", order[:6]),
+        ("nearest", f"Answered best ({side.lower()})", best),
     ):
         sheets = []
         for number in chosen:
             array = restore(cache.load(scans[number].sha256))
             said = f"P(abnormal) = {outputs.probabilities[number]:.3f}"
-            caption = f"{scans[number].path.name}: {_WORDS[scans[number].label]}, {said}"
+            caption = f"{scans[number].path.name}\n{_WORDS[scans[number].label]}, {said}"
             sheets.append((caption, montage(array, tiles=6, columns=3)))
         run.log_figure(figures.pictures(sheets, title, columns=2), f"pictures/{name}.png")
-    run.log_text(predictions_table(scans, outputs), "validation.csv")
+    run.log_text(predictions_table(scans, answers.raw, outputs), "validation.csv")
 
 
-def summary(
-    collection: Collection, split: Split, estimates: Mapping[str, Estimate], best_epoch: int, version: str
-) -> str:
-    """Give the few lines of Markdown that MLflow's page of the run begins with."""
+def _points(outputs: Outputs, bins: int) -> npt.NDArray[np.float64]:
+    """Give (bins, 4) float64: mean probability, share of abnormal scans, and the ends of its interval."""
+    points = reliability(outputs, bins)
+    return np.array([[one.probability, one.abnormal.value, one.abnormal.low, one.abnormal.high] for one in points])
+
+
+def summary(collection: Collection, split: Split, answers: Answers, *, made: str, judged: str) -> str:
+    """Give the few lines of Markdown that MLflow's page of the run begins with.
+
+    Args:
+        collection: the scans.
+        split: their sides.
+        answers: of the registered version.
+        made: what the version is, a sentence.
+        judged: which scans the answers are about and how, the words before a colon.
+    """
     kind = "**synthetic** scans: nothing is said about patients" if collection.synthetic else "scans"
     lines = [
         f"{len(collection.scans)} {kind} ({collection.source}); {len(split.train)} train, "
         f"{len(split.validation)} validation, {len(split.test)} locked away for the test.",
         "",
-        f"Version {version} is the network of epoch {best_epoch}. On the validation scans:",
+        f"{made} {judged}:",
         "",
         "| | value | 95 % interval | n |",
         "|---|---|---|---|",
     ]
     for name in ("auc", "accuracy", "sensitivity", "specificity"):
-        one = estimates[name]
+        one = answers.estimates[name]
         lines.append(f"| {name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} | {one.n} |")
-    return "\n".join([*lines, "", "Research software; not a medical device."])
+    return "\n".join([*lines, "", *answers.words(), "", "Research software; not a medical device."])
 
 
 def read_history(store: Store, run_id: str) -> list[dict[str, float]]:

@@ -4,13 +4,15 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-from ctexp.config import Experiment
+from ctexp.config import Experiment, check
 from ctexp.errors import ConfigError
 from ctexp.overrides import Flat, flatten, from_flat, override
 from ctexp.presets import get_preset
 
 SETTINGS_FILE = "settings.json"
+Final = Literal["ensemble", "retrain"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,12 @@ class TrainingRequest:
         name: of the run; None for one made of preset and settings.
         preset: the preset that the settings started from.
         allow_gaps: interpolate missing slices of DICOM series where that is sound.
+        folds: cross-validate in so many folds; 0 trains once, on the split.
+        repeats: deal the folds anew so many times.
+        final: what is registered after folds. `ensemble`, all their networks, whose answer is the mean of their
+            probabilities: every scan outside the locked test has taught it, what is quoted for it is what its own
+            networks said of scans that they had not seen, and nothing more is trained. `retrain`, one network, trained
+            on the split as without folds: a fraction of the ensemble's size and time to answer.
     """
 
     experiment: Experiment
@@ -34,6 +42,15 @@ class TrainingRequest:
     name: str | None = None
     preset: str = "default"
     allow_gaps: bool = False
+    folds: int = 0
+    repeats: int = 1
+    final: Final = "ensemble"
+
+    def __post_init__(self) -> None:
+        check(self.folds == 0 or 2 <= self.folds <= 100, "folds", "0 (none) or from 2 to 100", self.folds)
+        check(self.repeats == 1 or (self.folds > 0 and 1 <= self.repeats <= 10), "repeats", "from 1 to 10, with folds",
+              self.repeats)  # fmt: skip
+        check(self.final in get_args(Final), "final", f"one of {', '.join(get_args(Final))}", self.final)
 
     def to_json(self) -> str:
         """Write the request as JSON, settings under their flat keys."""

@@ -2,14 +2,17 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctexp.datasets.sources import find_source
+from ctexp.datasets.splits import Split
 from ctexp.errors import DataError, InputError
-from ctexp.experiments.data import prepare_data
+from ctexp.experiments.data import Prepared, prepare_data
+from ctexp.experiments.fold import KIND_TAG, PARENT_TAG
+from ctexp.experiments.folds import deal_folds, learn_folds, taught
 from ctexp.experiments.learn import TrainingReport, learn
 from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
 from ctexp.experiments.watch import Watch
@@ -18,10 +21,11 @@ from ctexp.project import Project
 
 if TYPE_CHECKING:
     from ctexp.tracking.run import Run
+    from ctexp.tracking.store import Store
 
 
 def run_training(request: TrainingRequest, project: Project, watch: Watch) -> TrainingReport:
-    """Train a network, log everything, and register it.
+    """Train a network, or one a fold and what `request.final` makes of them, log everything, and register it.
 
     Raises:
         InputError: settings, scans or split break a rule; nothing was logged.
@@ -43,6 +47,7 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
     if project.root != Path.cwd():
         watch.say(f"project {project.root}")
     data = prepare_data(request, project, watch)
+    splits = deal_folds(request, data.split)
     prepared_seconds = time.monotonic() - began
 
     name = request.name or f"{request.preset}-{signature(experiment)}"
@@ -54,18 +59,19 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
         placed = dataclasses.replace(request, data=data.source.resumable_name)
         run.log_text(placed.to_json(), SETTINGS_FILE)
         run.log(
-            params={**flatten(experiment), "preset": request.preset, **data_facts(data.collection, data.split)},
+            params={**flatten(experiment), "preset": request.preset, **_folds_asked(request),
+                    **data_facts(data.collection, data.split)},
             tags={**code_facts(project.root), **hardware_facts(),
                   **{f"version.{package}": text for package, text in package_versions().items()}},
             metrics={"seconds_preparing": prepared_seconds},
         )  # fmt: skip
         run.log_text(all_packages(), "environment.txt")
-        run.log_text(split_table(data.split), "split.csv")
+        run.log_text(split_table(taught(request, data.split)), "split.csv")
         if data.collection.skipped:
             run.log_text("\n".join(problem.reason for problem in data.collection.skipped) + "\n", "skipped.txt")
         with _resumable(run, watch):
             log_inputs(run, data.cache, data.split, experiment)
-            return learn(request, store, run, data, watch, began)
+            return _learn(request, store, run, data, splits, watch, began)
 
 
 def resume_training(run_id: str, project: Project, watch: Watch) -> TrainingReport:
@@ -88,6 +94,9 @@ def resume_training(run_id: str, project: Project, watch: Watch) -> TrainingRepo
     if status in ("FINISHED", "RUNNING"):
         rest = "it finished" if status == "FINISHED" else "its process is still running, or on another machine"
         raise InputError(f"--resume {run_id}: must be a run that was interrupted, {rest}")
+    parent = logged.data.tags.get(PARENT_TAG)
+    if parent and logged.data.tags.get(KIND_TAG) == "fold":
+        raise InputError(f"--resume {run_id}: must be a training, it is one fold of it; resume {parent}")
     try:
         text = mlflow.artifacts.load_text(f"runs:/{run_id}/{SETTINGS_FILE}")
     except (MlflowException, OSError) as error:
@@ -101,10 +110,32 @@ def resume_training(run_id: str, project: Project, watch: Watch) -> TrainingRepo
                 f"--resume {run_id}: the scans must be those it began with: {key} was {before}, is {now}; "
                 "restore the scans or start a new run"
             )
+    splits = deal_folds(request, data.split)
     with MlflowRun.resume(store, run_id) as run:
         watch.say(f"run {run.id} goes on")
         with _resumable(run, watch):
-            return learn(request, store, run, data, watch, began)
+            return _learn(request, store, run, data, splits, watch, began)
+
+
+def _learn(
+    request: TrainingRequest,
+    store: "Store",
+    run: "Run",
+    data: Prepared,
+    splits: Sequence[Split],
+    watch: Watch,
+    began: float,
+) -> TrainingReport:
+    if splits:
+        return learn_folds(request, store, run, data, splits, watch, began)
+    return learn(request, store, run, data, watch, began)
+
+
+def _folds_asked(request: TrainingRequest) -> dict[str, object]:
+    """Give the parameters that say how a run cross-validates; none where it does not."""
+    if not request.folds:
+        return {}
+    return {"folds": request.folds, "repeats": request.repeats, "final": request.final}
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """A network as ONNX: asked without Keras, on the CPU."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from ctexp.errors import WorkError
 
@@ -36,3 +38,32 @@ class OnnxNetwork:
         """Give the (n,) float64 logits of prepared scans (n, rows, columns, slices, 1) float32 in 0..1."""
         outputs = self._session.run(None, {self._input: inputs})[0]
         return np.asarray(outputs, dtype=np.float64).ravel()
+
+
+class OnnxEnsemble:
+    """Several networks, one for a single one, that are asked the same.
+
+    Args:
+        files: the `.onnx` files, at least one.
+
+    Raises:
+        WorkError: one is no network that the runtime can load.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._members = [OnnxNetwork(file) for file in files]
+
+    def logits(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Give each network's logits, (networks, n) float64, for prepared scans as `OnnxNetwork.logits` takes them."""
+        return np.stack([member.logits(inputs) for member in self._members])
+
+
+def mean_logits(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Give the (n,) logits of the mean of probabilities whose logits are (networks, n); of one network its own."""
+    mean: npt.NDArray[np.float64]
+    if len(logits) == 1:
+        mean = logits[0]
+        return mean
+    # Of the logarithms: the mean of probabilities that are rounded to 1 would be an infinite logit.
+    mean = special.logsumexp(special.log_expit(logits), axis=0) - special.logsumexp(special.log_expit(-logits), axis=0)
+    return mean

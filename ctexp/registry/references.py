@@ -10,9 +10,9 @@ from mlflow.exceptions import MlflowException
 
 from ctexp.errors import UnknownReferenceError, WorkError
 from ctexp.project import MODEL_NAME
+from ctexp.registry.history import CHAMPION
 from ctexp.registry.package import ARTIFACT
 from ctexp.registry.predictor import Predictor
-from ctexp.registry.versions import CHAMPION
 from ctexp.tracking.store import Store
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")

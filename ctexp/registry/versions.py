@@ -15,11 +15,12 @@ from mlflow.types.schema import ColSpec, DataType, Schema
 import ctexp
 from ctexp.errors import WorkError
 from ctexp.project import MODEL_NAME
+from ctexp.registry.history import CHAMPION, record
 from ctexp.registry.package import ARTIFACT
 from ctexp.tracking.provenance import package_versions
 from ctexp.tracking.store import Store
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHALLENGER = "challenger"
 _SERVING = ("numpy", "scipy", "nibabel", "isal", "onnxruntime", "mlflow")
 
 
@@ -76,8 +77,11 @@ def register(store: Store, run_id: str, folder: Path) -> RegisteredVersion:
 def _with_alias(store: Store, version: str) -> RegisteredVersion:
     """Make a version the champion where there is none, else the challenger."""
     champion = store.client.get_registered_model(MODEL_NAME).aliases.get(CHAMPION)
-    alias = CHAMPION if champion is None or str(champion) == version else CHALLENGER
-    store.client.set_registered_model_alias(MODEL_NAME, alias, version)
+    if champion is None:
+        champion = record(store, "first", version, why="there was no champion").champion
+    alias = CHAMPION if str(champion) == version else CHALLENGER
+    if alias == CHALLENGER:
+        store.client.set_registered_model_alias(MODEL_NAME, CHALLENGER, version)
     return RegisteredVersion(MODEL_NAME, version, alias)
 
 

@@ -40,21 +40,26 @@ def curves(history: History, best_epoch: int) -> Figure:
     return figure
 
 
-def roc(alarms: npt.NDArray[np.float64], hits: npt.NDArray[np.float64], caption: str) -> Figure:
-    """Draw a ROC curve from its corners (false and true positive rates); `caption` states area, interval and n."""
+def roc(
+    alarms: npt.NDArray[np.float64], hits: npt.NDArray[np.float64], caption: str, *, side: str = "Validation"
+) -> Figure:
+    """Draw a ROC curve from its corners (false and true positive rates); `caption` states area, interval and n.
+
+    `side` names the scans in the title.
+    """
     figure = Figure(figsize=(4.6, 4.6), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls="--", label="chance")
     axes.plot(alarms, hits, color=VALIDATION, lw=2, label="network", clip_on=False, zorder=3)
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="1 - specificity", ylabel="sensitivity")
-    axes.set_title(f"Validation ROC\n{caption}", fontsize=10)
+    axes.set_title(f"{side} ROC\n{caption}", fontsize=10)
     axes.grid(alpha=0.25)
     axes.legend(loc="lower right", fontsize=8)
     return figure
 
 
-def confusion_matrix(table: npt.NDArray[np.int64], caption: str) -> Figure:
-    """Draw counts (2, 2): rows the truth, columns the answer, normal before abnormal."""
+def confusion_matrix(table: npt.NDArray[np.int64], caption: str, *, side: str = "Validation") -> Figure:
+    """Draw counts (2, 2): rows the truth, columns the answer, normal before abnormal; `side` names the scans."""
     figure = Figure(figsize=(4.4, 4.0), layout="constrained")
     axes = figure.subplots()
     axes.imshow(table, cmap="Blues", vmin=0, vmax=max(1, int(table.sum(axis=1).max())))
@@ -65,7 +70,64 @@ def confusion_matrix(table: npt.NDArray[np.int64], caption: str) -> Figure:
                       color="white" if dark else INK)  # fmt: skip
     axes.set(xticks=[0, 1], yticks=[0, 1], xticklabels=["normal", "abnormal"], xlabel="network says", ylabel="truth")
     axes.set_yticklabels(["normal", "abnormal"], rotation=90, va="center")
-    axes.set_title(f"Validation\n{caption}", fontsize=10)
+    axes.set_title(f"{side}\n{caption}", fontsize=10)
+    return figure
+
+
+def reliability(series: Mapping[str, npt.NDArray[np.float64]], caption: str, *, side: str = "Validation") -> Figure:
+    """Draw the share of abnormal scans against the probability that they were given.
+
+    Args:
+        series: name to (bins, 4): mean probability, share, low and high end of the share's 95 % interval; the first
+            is drawn paler.
+        caption: under the title.
+        side: names the scans in the title.
+    """
+    figure = Figure(figsize=(4.6, 4.9), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls="--", label="means what it says")
+    colours = (TRAIN, VALIDATION)
+    for number, (name, points) in enumerate(series.items()):
+        probability, share, low, high = points.T
+        axes.errorbar(
+            probability, share, yerr=np.maximum(0, [share - low, high - share]), fmt="so"[number % 2] + "-", ms=4,
+            lw=1.2, elinewidth=0.8, capsize=2, color=colours[number % 2], alpha=0.55 if number == 0 else 1.0,
+            label=name, clip_on=False, zorder=2 + number,
+        )  # fmt: skip
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="probability of abnormal that was given",
+             ylabel="share that is abnormal")  # fmt: skip
+    axes.set_title(f"{side} reliability\n{caption}", fontsize=10)
+    axes.grid(alpha=0.25)
+    axes.legend(loc="upper left", fontsize=8)
+    return figure
+
+
+def fold_curves(histories: Sequence[History], best_epochs: Sequence[int]) -> Figure:
+    """Draw validation AUC and loss of each fold over its epochs, the saved ones as dots, and the folds' mean.
+
+    Args:
+        histories: one a fold, as `curves` takes it; their lengths may differ.
+        best_epochs: the epoch of each fold whose weights are kept, 1 for the first.
+    """
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    shortest = min(map(len, histories))
+    for axes, name in zip(figure.subplots(1, 2), ("val_auc", "val_loss"), strict=True):
+        for number, (history, best) in enumerate(zip(histories, best_epochs, strict=True)):
+            values = [row[name] for row in history]
+            axes.plot(range(1, len(values) + 1), values, color=VALIDATION, lw=0.9, alpha=0.45,
+                      label=None if number else "one fold")  # fmt: skip
+            axes.plot(best, values[best - 1], "o", ms=5, color=VALIDATION, label=None if number else "saved epoch")
+        mean = [float(np.mean([history[epoch][name] for history in histories])) for epoch in range(shortest)]
+        axes.plot(range(1, shortest + 1), mean, color=INK, lw=1.8, label="mean of the folds")
+        axes.set(xlabel="epoch", ylabel={"val_auc": "validation AUC", "val_loss": "validation loss"}[name])
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        if name == "val_loss":
+            every = [row[name] for history in histories for row in history]
+            # One wild epoch hides all others.
+            axes.set_ylim(0, min(max(every) * 1.05, float(np.quantile(every, 0.9)) * 2.5))
+        axes.grid(alpha=0.25)
+        axes.legend(fontsize=8, framealpha=0.8)
+    figure.suptitle(f"Cross-validation: {len(histories)} folds", fontsize=11)
     return figure
 
 

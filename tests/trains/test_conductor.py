@@ -125,7 +125,7 @@ def test_a_trial_that_always_crashes_fails_with_its_reason(store: Store) -> None
 
 
 def test_out_of_memory_halves_the_batch_in_a_run_of_its_own(store: Store) -> None:
-    """Memory that runs out costs the attempt's run, FAILED with the reason; the trial begins anew with half the batch."""
+    """Memory that runs out fails the attempt; the trial begins anew, in a run of its own, with half the batch."""
     conductor, crew, _, journal = conduct(
         store, lambda order: bad(order, "memory") if order.experiment.training.batch_size > 4 else good(order)
     )

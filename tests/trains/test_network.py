@@ -175,7 +175,7 @@ def test_onnx_says_what_keras_says(sides, tmp_path) -> None:
     from ctexp.registry.package import package_network
 
     network, _ = _fit(sides, TrainingSettings(epochs=2, batch_size=8, learning_rate=5e-3))
-    with package_network(network, sides.cache, sides.validation, ScanSettings(shape=SHAPE)) as package:
+    with package_network(network, sides.cache, sides.validation) as package:
         trained = predict_logits(network, sides.cache, sides.validation, 8)
         assert np.abs(package.outputs.logits - trained).max() < 1e-4
         assert package.difference < 1e-4

@@ -63,7 +63,7 @@ def test_kill_and_resume_ends_as_if_nothing_had_happened(program, scans, whole) 
 @pytest.mark.parametrize("seed", range(3))
 def test_kills_at_random_moments_lose_nothing(program, scans, whole, seed) -> None:
     """Killed three times at random moments, start-up and writing included, the run ends with the same metrics."""
-    rng = random.Random(seed)  # noqa: S311 - moments, not secrets
+    rng = random.Random(seed)
     words = ["train", "--data", scans, "--preset", "smoke", "--epochs", EPOCHS]
     for _ in range(3):
         process = program.start(*words)

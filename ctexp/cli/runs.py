@@ -1,0 +1,216 @@
+"""`ctexp runs list|show|compare`."""
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ctexp.cli.console import narrate, print_json
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowEntity
+
+    from ctexp.experiments.compare import Comparison
+    from ctexp.experiments.listing import Listed
+    from ctexp.learning.intervals import Estimate
+    from ctexp.tracking.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="List runs, show one, compare several.")
+WIDTH = 80
+TOLD = 12
+"""Scans on which runs disagree that are printed; --json has all."""
+_STATUS = {"FINISHED": "done", "FAILED": "failed", "KILLED": "killed", "RUNNING": "runs", "SCHEDULED": "waits"}
+_KINDS = {"training": "train", "evaluation": "eval", "reproduction": "repro"}
+Ref = Annotated[str, typer.Argument(metavar="RUN", help="Run id, or at least 6 letters of it.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
+
+
+@app.command("list")
+def list_command(
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="The latest so many.")] = 20, json: Json = False
+) -> None:
+    """List trainings, sweeps and evaluations, the latest first."""
+    from ctexp.experiments.listing import list_runs
+
+    runs = list_runs(_open(), limit)
+    if json:
+        print_json({"runs": [one.as_json() for one in runs]})
+        return
+    print(f"{'id':<8} {'kind':<5} {'name':<15} {'status':<6} {'began, UTC':<11} {'AUC':<17} {'data':<8} ver")
+    for one in runs:
+        print(_line(one))
+    if not runs:
+        narrate("No runs yet: begin with `ctexp train`.")
+
+
+@app.command()
+def show(run: Ref, json: Json = False) -> None:
+    """Show settings, metrics with intervals, and what else a run keeps."""
+    from ctexp.experiments.listing import find_run, versions_by_run
+
+    store = _open()
+    found = find_run(store, run)
+    version = versions_by_run(store).get(found.info.run_id, "")
+    files = _files(store, found.info.run_id)
+    if json:
+        data = found.data
+        print_json({"run_id": found.info.run_id, "name": found.info.run_name, "status": found.info.status,
+                    "version": version or None, "params": dict(data.params), "metrics": dict(data.metrics),
+                    "tags": dict(data.tags), "files": files})  # fmt: skip
+    else:
+        _print_run(found, version, files)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN RUN...",
+            help="Run ids, or at least 6 letters each; the first is the yardstick.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(metavar="PNG", help="Draw a picture as well.")] = None,
+    json: Json = False,
+) -> None:
+    """Compare runs: settings, metrics, paired tests on the same scans, and the scans they call differently."""
+    from ctexp.experiments.compare import compare_runs
+    from ctexp.experiments.comparison_picture import draw_comparison
+
+    found = compare_runs(_open(), runs)
+    if out is not None:
+        draw_comparison(found, out)
+        narrate(f"picture: {out}")
+    if json:
+        print_json(found.as_json())
+    else:
+        _print_comparison(found)
+
+
+def _open() -> "Store":
+    from ctexp.project import find_project
+    from ctexp.tracking.store import open_store
+
+    return open_store(find_project(), create=False)
+
+
+def _line(one: "Listed") -> str:
+    numbers = "-"
+    if one.auc:
+        numbers = f"{one.auc.value:.3f}"
+        if one.auc.low == one.auc.low:
+            numbers += f" {one.auc.low:.3f}-{one.auc.high:.3f}"
+    if one.trials is not None:
+        numbers = f"{numbers[:5]}, {one.trials} trials"
+    source = Path(one.source).name
+    return (f"{one.run_id[:8]} {_KINDS.get(one.kind, one.kind):<5} {one.name[:15]:<15} "
+            f"{_STATUS.get(one.status, one.status):<6} {one.began:%m-%d %H:%M} {numbers:<17} {source[:8]:<8} "
+            f"{one.version}").rstrip()  # fmt: skip
+
+
+def _files(store: "Store", run_id: str) -> list[str]:
+    """Name a run's files, folders opened once."""
+    files = []
+    for item in store.client.list_artifacts(run_id):
+        inside = store.client.list_artifacts(run_id, item.path) if item.is_dir else [item]
+        files += [one.path for one in inside]
+    return sorted(files)
+
+
+def _print_run(run: "MlflowEntity", version: str, files: list[str]) -> None:
+    from ctexp.experiments.listing import began, estimates_of, kind_of
+
+    tags = run.data.tags
+    print(f"{kind_of(run)} {run.info.run_id} ({run.info.run_name})")
+    print(f"{_STATUS.get(run.info.status, run.info.status)}, began {began(run):%Y-%m-%d %H:%M} UTC")
+    if tags.get("ctexp.reason"):
+        _say(f"ended early: {tags['ctexp.reason']}")
+    if version:
+        print(f"registered as version {version}")
+    if "ctexp.evaluated.version" in tags:
+        print(f"of {tags['ctexp.evaluated.model']} version {tags['ctexp.evaluated.version']}, run "
+              f"{tags['ctexp.evaluated.run']}")  # fmt: skip
+    estimates = estimates_of(run)
+    if estimates:
+        print(f"\n{'metric':<30}  value   95 % interval")
+        for name, one in estimates.items():
+            print(f"  {name:<28} {one.value:6.3f}   {_interval(one)}")
+    plain = {name: value for name, value in sorted(run.data.metrics.items())
+             if name not in estimates and not name.startswith(("epoch/", "system/"))
+             and name.removesuffix("_low").removesuffix("_high") not in estimates}  # fmt: skip
+    for name, value in plain.items():
+        print(f"  {name:<28} {value:6.5g}")
+    print("\nsettings")
+    for key, value in sorted(run.data.params.items()):
+        _say(f"  {key:<28} {value}", 31)
+    print("\nfiles")
+    _say("  " + "  ".join(files), 2)
+    if run.data.params.get("data.synthetic") == "true":
+        print("\nSynthetic scans: these numbers say nothing about patients.")
+    print("Research software; not a medical device.")
+
+
+def _print_comparison(found: "Comparison") -> None:
+    from ctexp.experiments.comparison_picture import letters
+
+    for letter, side in zip(letters(len(found.sides)), found.sides, strict=True):
+        _say(f"{letter}  {side.run_id}  {side.kind}, {side.name}")
+    print("\nsettings that differ")
+    for key, values in found.differences.items():
+        shown = "   ".join(
+            f"{letter} {_brief(value)}" for letter, value in zip(letters(len(found.sides)), values, strict=True)
+        )
+        _say(f"  {key:<28} {shown}", 31)
+    if not found.differences:
+        print("  none")
+    if found.common:
+        _print_tests(found)
+    else:
+        for letter, side in zip(letters(len(found.sides)), found.sides, strict=True):
+            for name, one in side.metrics.items():
+                print(f"  {letter}  {name:<26} {one.value:6.3f}   {_interval(one)}")
+    print()
+    for remark in found.remarks:
+        _say(remark)
+    print("Research software; not a medical device.")
+
+
+def _print_tests(found: "Comparison") -> None:
+    from ctexp.experiments.comparison_picture import letters
+
+    names = letters(len(found.sides))
+    print(f"\non {len(found.common)} common scans{'':<14}  value   95 % interval")
+    for name, word in (("auc", "AUC"), ("accuracy", "accuracy")):
+        for letter, each in zip(names, found.estimates, strict=True):
+            print(f"  {letter}  {word:<26} {each[name].value:6.3f}   {_interval(each[name])}")
+    print(f"\n{'against A, paired':<30}   gain   95 % interval        p")
+    for letter, pair in zip(names[1:], found.pairs, strict=True):
+        for word, test in (("AUC (DeLong)", pair.auc), ("accuracy (McNemar)", pair.accuracy)):
+            if test.p != test.p:
+                print(f"  {letter}  {word:<26}      -   too few scans of a class")
+            else:
+                print(f"  {letter}  {word:<26} {test.difference:+6.3f}   {test.low:+.3f} to {test.high:+.3f}   "
+                      f"{test.p:5.3f}")  # fmt: skip
+    print(f"\ncalled differently: {len(found.disagreements)} of {len(found.common)} scans")
+    for one in found.disagreements[:TOLD]:
+        said = "  ".join(f"{letter} {value:.3f}" for letter, value in zip(names, one.abnormal, strict=True))
+        _say(f"  {one.file:<28} {'abnormal' if one.label else 'normal':<8}  {said}", 31)
+    if len(found.disagreements) > TOLD:
+        print(f"  and {len(found.disagreements) - TOLD} more; --json names them all")
+
+
+def _interval(one: "Estimate") -> str:
+    return f"{one.low:.3f} to {one.high:.3f}" if one.low == one.low else "-"
+
+
+def _brief(value: str | None) -> str:
+    if value is None:
+        return "-"
+    return value if len(value) <= 24 else f"{value[:12]}..."
+
+
+def _say(text: str, indent: int = 2) -> None:
+    print(textwrap.fill(text, WIDTH, subsequent_indent=" " * indent, replace_whitespace=False, drop_whitespace=False)
+          if text.startswith("  ") else textwrap.fill(text, WIDTH, subsequent_indent=" " * indent))  # fmt: skip

@@ -1,0 +1,111 @@
+"""What a person sees while a sweep runs: a line a worker on a terminal, plain lines in a pipe; always on stderr."""
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ctexp.cli.console import ConsoleWatch, clock, narrate
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from ctexp.searching.orders import Progress
+    from ctexp.searching.records import Configuration, TrialRecord
+
+
+class SweepConsole(ConsoleWatch):
+    """Draws the progress of a sweep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: dict[int, str] = {}
+        self._display: Live | None = None
+        self._trials = self._done = self._before = 0
+        self._maximise = True
+        self._best: float | None = None
+        self._sweep_began = time.monotonic()
+
+    def begin(self, trials: int, done: int, *, maximise: bool) -> None:
+        """Hear how many trials there will be at most, and how many are done already."""
+        self._trials, self._done, self._before, self._maximise = trials, done, done, maximise
+        self._sweep_began = time.monotonic()
+        if self._live:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._display = Live(console=Console(stderr=True), refresh_per_second=4, transient=True)
+            self._display.start()
+
+    def say(self, text: str) -> None:
+        """Print one line, above the live ones."""
+        if self._display is not None:
+            self._display.console.print(text, markup=False, highlight=False)
+        else:
+            super().say(text)
+
+    def trial_began(self, trial: int, configuration: "Configuration") -> None:
+        """Hear that a trial is with a worker."""
+        self._lines[trial] = f"trial {trial:>3}  begins  {brief(configuration)}"
+        self._redraw()
+
+    def progress(self, progress: "Progress") -> None:
+        """Redraw a trial's line after an epoch."""
+        fold = f"fold {progress.fold} " if progress.fold else ""
+        bar = "#" * (progress.epoch * 20 // progress.epochs)
+        self._lines[progress.trial] = (
+            f"trial {progress.trial:>3}  {fold}[{bar:<20}] {progress.epoch}/{progress.epochs}  best {progress.best:.3f}"
+        )
+        self._redraw()
+
+    def trial_ended(self, record: "TrialRecord") -> None:
+        """Print how a trial ended."""
+        self._lines.pop(record.number, None)
+        self._done += record.status != "interrupted"
+        if record.counts and record.score is not None:
+            better = max if self._maximise else min
+            self._best = record.score if self._best is None else better(self._best, record.score)
+        star = "*" if record.counts and record.score == self._best else " "
+        score = "     " if record.score is None else f"{record.score:.3f}"
+        error = "" if record.error is None else f" ±{record.error:.3f}"
+        tail = f"  {record.reason}" if record.status in ("failed", "stopped") else ""
+        self.say(
+            f"trial {record.number:>3}  {record.status:<8} {score}{star}{error}  {len(record.curve):>2} epochs "
+            f"{record.seconds:5.1f} s  {brief(record.configuration)}{tail}"
+        )
+        self._redraw()
+
+    def end(self) -> None:
+        """Take the live lines away."""
+        if self._display is not None:
+            self._display.stop()
+            self._display = None
+        self._lines.clear()
+
+    def _redraw(self) -> None:
+        if self._display is None:
+            return
+        seconds = time.monotonic() - self._sweep_began
+        made = self._done - self._before
+        left = f", left about {clock(seconds / made * (self._trials - self._done))}" if made else ""
+        best = "" if self._best is None else f", best so far {self._best:.3f}"
+        summary = f"{self._done}/{self._trials} trials{best}{left}"
+        from rich.text import Text
+
+        self._display.update(Text("\n".join([*self._lines.values(), summary])))
+
+
+def brief(configuration: Mapping[str, Any]) -> str:
+    """Write a configuration in one line: the last words of the keys, blocks' filters joined."""
+    blocks = [str(value) for key, value in configuration.items() if key.startswith("network.filters.")]
+    words = [f"filters {'-'.join(blocks)}"] if blocks else []
+    for key, value in configuration.items():
+        if not key.startswith("network.filters."):
+            text = f"{value:.3g}" if isinstance(value, float) else "-".join(map(str, value)) if isinstance(
+                value, tuple) else str(value)  # fmt: skip
+            words.append(f"{key.rpartition('.')[2]} {text}")
+    return ", ".join(words)
+
+
+def say_stopping() -> None:
+    """Say what the first Ctrl-C does."""
+    narrate("stopping after this epoch; once more stops at once")

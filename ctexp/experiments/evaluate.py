@@ -1,0 +1,195 @@
+"""`ctexp evaluate`: what a registered version says of scans whose truth is known; readable from top to bottom."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ctexp.datasets.batches import load_inputs
+from ctexp.datasets.cache import ScanCache
+from ctexp.datasets.collection import LabelledScan
+from ctexp.datasets.ingest import Progress
+from ctexp.datasets.sources import find_source
+from ctexp.errors import WorkError
+from ctexp.experiments.audit import Ask, Control, audit
+from ctexp.experiments.chosen import Chosen, choose_scans
+from ctexp.experiments.judge import sure_logits
+from ctexp.experiments.rebuild import RequestOfSweep
+from ctexp.experiments.watch import Watch
+from ctexp.learning.baseline import mean_hu_auc
+from ctexp.learning.evaluation import Confusion, Outputs, confusion
+from ctexp.learning.intervals import Estimate
+from ctexp.learning.measures import all_estimates, calibration_error_by_chance
+from ctexp.project import Project
+
+if TYPE_CHECKING:
+    from ctexp.registry.ledger import Standing
+    from ctexp.registry.predictor import Predictor
+    from ctexp.registry.references import ModelVersion
+
+KIND = "evaluation"
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """One evaluation.
+
+    Attributes:
+        reference: REF of the version; None for the champion.
+        on: `validation`, `test` or a SOURCE.
+        positive: name of the abnormal class of a SOURCE.
+        skip_bad: leave out what cannot be used of a SOURCE, and what the version has seen.
+        audit: ask for shortcuts, too.
+    """
+
+    reference: str | None = None
+    on: str = "validation"
+    positive: str | None = None
+    skip_bad: bool = False
+    audit: bool = False
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """What `ctexp evaluate` answers.
+
+    Attributes:
+        run_id: the run that keeps it.
+        model: the version.
+        chosen: the scans.
+        estimates: of the network's calibrated answers.
+        without_network: AUC of mean densities.
+        counts: right and wrong answers at the threshold.
+        threshold: probability of abnormal from which a scan is called abnormal.
+        temperature: that the answers are calibrated with.
+        chance_error: calibration error that a faultless network would show on so many scans.
+        standing: of this look at the locked test; None elsewhere.
+        controls: of the audit; None where none was asked for.
+        synthetic: scans or training scans were drawn by a program.
+        seconds: it took.
+    """
+
+    run_id: str
+    model: "ModelVersion"
+    chosen: Chosen
+    estimates: dict[str, Estimate]
+    without_network: dict[str, Estimate]
+    counts: Confusion
+    threshold: float
+    temperature: float
+    chance_error: float
+    standing: "Standing | None"
+    controls: tuple[Control, ...] | None
+    synthetic: bool
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Give everything as plain values."""
+        look = None
+        if self.standing:
+            look = {"number": self.standing.number, "of_other_tests": self.standing.of_other_tests,
+                    **dataclasses.asdict(self.standing.look)}  # fmt: skip
+        chosen = self.chosen
+        return {
+            "run_id": self.run_id,
+            "model": dataclasses.asdict(self.model),
+            "on": chosen.kind,
+            "data": {"source": chosen.collection.source, "hash": chosen.collection.hash, "scans": len(chosen.scans),
+                     "scans_hash": chosen.hash, "counts": chosen.counts, "synthetic": self.synthetic},
+            "metrics": {name: vars(one) for name, one in {**self.estimates, **self.without_network}.items()},
+            "ece_by_chance": self.chance_error,
+            "confusion": dataclasses.asdict(self.counts),
+            "threshold": self.threshold,
+            "temperature": self.temperature,
+            "look": look,
+            "site": chosen.site.as_json() if chosen.site else None,
+            "audit": None if self.controls is None else [one.as_json() for one in self.controls],
+            "seconds": self.seconds,
+        }  # fmt: skip
+
+
+def evaluate_version(
+    request: EvaluationRequest, project: Project, watch: Watch, of_sweep: RequestOfSweep
+) -> EvaluationReport:
+    """Ask a registered version about scans whose truth is known, and keep the numbers in a run of their own.
+
+    On the locked test the look is written into the ledger first (`ctexp.registry.ledger`), and the run keeps numbers
+    and pictures over all scans but no answer of a single one: with labels and answers scan by scan anybody could try
+    thresholds and compare networks on the test without a look.
+
+    Args:
+        request: what to evaluate on which scans.
+        project: whose store.
+        watch: somebody who looks on.
+        of_sweep: see `rebuild`.
+
+    Raises:
+        InputError: REF or scans break a rule; nothing was logged, and no look was taken.
+        WorkError: store or version cannot be read, or the store does not take the look.
+        KeyboardInterrupt: the user stopped it; a look that was written down counts.
+    """
+    began = time.monotonic()
+    if request.on not in ("validation", "test"):
+        find_source(request.on, project)  # a mistyped source is said before MLflow is loaded
+
+    from ctexp.experiments.evaluation_record import begin_run, log_evaluation, look_of
+    from ctexp.registry.references import load_predictor, resolve
+    from ctexp.tracking.store import open_store
+
+    store = open_store(project, create=False)
+    version = resolve(store, request.reference)
+    predictor = load_predictor(store, version)
+    manifest = predictor.manifest
+    chosen = choose_scans(request.on, store, version, manifest, project, watch, of_sweep,
+                          positive=request.positive, skip_bad=request.skip_bad)  # fmt: skip
+
+    with begin_run(store, version, manifest, chosen, project) as run:
+        watch.say(f"run {run.id} (evaluation)")
+        standing = look_of(store, run, version, chosen) if chosen.kind == "test" else None
+        ask = network_of(predictor)
+        outputs = answers_of(ask, chosen.cache, chosen.scans, watch.stage("asking the network"))
+        controls = None
+        if request.audit:
+            controls = audit(ask, chosen.cache, chosen.scans, outputs.logits, watch.stage("looking for shortcuts"))
+        report = EvaluationReport(
+            run_id=run.id,
+            model=version,
+            chosen=chosen,
+            estimates=all_estimates(outputs, manifest.threshold),
+            without_network=mean_hu_auc(chosen.cache, chosen.scans),
+            counts=confusion(outputs, manifest.threshold),
+            threshold=manifest.threshold,
+            temperature=manifest.temperature,
+            chance_error=calibration_error_by_chance(outputs),
+            standing=standing,
+            controls=controls,
+            synthetic=manifest.synthetic or chosen.collection.synthetic,
+            seconds=time.monotonic() - began,
+        )
+        log_evaluation(run, report, outputs)
+    return report
+
+
+def network_of(predictor: "Predictor") -> Ask:
+    """Give the function from prepared scans (n, rows, columns, slices, 1) to a version's calibrated (n,) logits."""
+    return lambda inputs: sure_logits(predictor.ask(inputs).mean(axis=0))
+
+
+def answers_of(ask: Ask, cache: ScanCache, scans: Sequence[LabelledScan], progress: Progress) -> Outputs:
+    """Ask a version about prepared scans, one at a time as `ctexp predict` does.
+
+    Raises:
+        WorkError: an answer is no number.
+    """
+    logits: npt.NDArray[np.float64] = np.empty(len(scans))
+    for number, scan in enumerate(scans):
+        logits[number] = ask(load_inputs(cache, [scan]))[0]
+        progress(number + 1, len(scans))
+    outputs = Outputs(np.array([scan.label for scan in scans], dtype=np.int64), logits)
+    if not outputs.finite:
+        raise WorkError("evaluate: every answer of the network must be a number, some are not; train again")
+    return outputs

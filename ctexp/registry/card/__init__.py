@@ -1,0 +1,7 @@
+"""The model card of a registered version: facts read from the store, composed under fixed headings, written down."""
+
+from ctexp.registry.card.compose import compose_card
+from ctexp.registry.card.facts import CardFacts, gather_facts
+from ctexp.registry.card.page import as_html, as_markdown
+
+__all__ = ["CardFacts", "as_html", "as_markdown", "compose_card", "gather_facts"]

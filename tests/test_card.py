@@ -1,0 +1,210 @@
+"""The model card: every logged fact under its heading, every missing one said to be missing, nothing read as markup."""
+
+import dataclasses
+import subprocess
+import sys
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from ctexp.config import Experiment, ScanSettings
+from ctexp.overrides import flatten
+from ctexp.registry.card import CardFacts, as_html, as_markdown, compose_card
+from ctexp.registry.card.facts import Evaluation
+from ctexp.registry.card.parts import MISSING, interval
+from ctexp.registry.history import Event, History
+from ctexp.registry.manifest import PredictorManifest
+
+MITCHELL = ["Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data",
+            "Quantitative analyses", "Ethical considerations", "Caveats and recommendations"]  # fmt: skip
+RUN = "0123456789abcdef" * 2
+WHEN = datetime(2031, 5, 17, 8, 30, tzinfo=UTC)
+
+
+def full() -> CardFacts:
+    """A version of which everything was logged."""
+    params = {
+        **{key: str(value) for key, value in flatten(Experiment()).items()},
+        "network.weights": "4081",
+        "preset": "default",
+        "data.source": "ward 7",
+        "data.hash": "d" * 64,
+        "data.scans": "200",
+        "data.synthetic": "false",
+        "data.skipped": "3",
+        "data.class.sick": "90",
+        "split.hash": "e" * 64,
+        **{f"data.{side}.{word}": str(count) for side, counts in
+           {"train": (70, 58), "validation": (18, 14), "test": (22, 18)}.items()
+           for word, count in zip(("normal", "abnormal"), counts, strict=True)},
+    }  # fmt: skip
+    metrics = {"val_loss": 0.31, "best_epoch": 7.0, "seconds_training": 123.4}
+    for number, name in enumerate(("auc", "accuracy", "sensitivity", "specificity", "auc_mean_hu")):
+        metrics |= {f"val_{name}": 0.9 - number / 100, f"val_{name}_low": 0.8, f"val_{name}_high": 0.95}
+    manifest = PredictorManifest(
+        scan=ScanSettings(), networks={"network.onnx": "f" * 64}, synthetic=False, run_id=RUN, temperature=1.5,
+        threshold=0.25, calibrated_on=32, operating_point={"wished_sensitivity": 0.95, "scans": 32},
+    )  # fmt: skip
+    event = Event("k", "forced", "2", "1", "ann@ward", "2031-05-18T00:00:00+00:00", "the old one was withdrawn",
+                  {"against": "1", "scans": 32, "auc": {"challenger": 0.9, "champion": 0.8},
+                   "log_loss": {"challenger": 0.3, "champion": 0.4}})  # fmt: skip
+    test = Evaluation(
+        "test", WHEN, {"data.scans": "40"}, {"test_auc": 0.85, "test_auc_low": 0.7, "test_auc_high": 0.93}
+    )
+    tags = {"git.commit": "abc123", "git.dirty": "true", "version.numpy": "2.1.0", "hardware.cpu": "some CPU",
+            "ctexp.version": "0.1.0", "mlflow.user": "ann"}  # fmt: skip
+    return CardFacts(
+        "ctexp",
+        "2",
+        RUN,
+        ("champion",),
+        WHEN,
+        params,
+        metrics,
+        tags,
+        None,
+        manifest,
+        History((event,), "2"),
+        (),
+        (test,),
+    )
+
+
+def cell(text: str, item: str) -> str:
+    """The value beside an item of a Markdown table."""
+    rows = [[part.strip() for part in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    return next(row[1] for row in rows if row[0] == item)
+
+
+def test_headings_are_those_of_the_paper_in_its_order() -> None:
+    """The nine headings of Mitchell et al. are there, in order, with or without facts."""
+    for facts in (full(), CardFacts("ctexp", "1", RUN)):
+        headings = [section.heading for section in compose_card(facts).sections]
+        assert [one for one in headings if one in MITCHELL] == MITCHELL
+
+
+def test_facts_are_told_as_logged() -> None:
+    """Counts, hashes, intervals with n, threshold, look, test and provenance stand in the card as they were logged."""
+    text = as_markdown(compose_card(full()))
+    assert cell(text, "training scans") == "70 normal, 58 abnormal"
+    assert cell(text, "hash of scans and labels") == "d" * 64
+    assert cell(text, "called abnormal from") == "0.25"
+    assert cell(text, "threshold chosen") == "for a sensitivity of 0.95 on 32 scans"
+    assert cell(text, "temperature") == "1.5, fitted to 32 scans"
+    assert cell(text, "git commit of the project") == "abc123 (with changes)"
+    assert cell(text, "SHA-256 of network.onnx") == "f" * 64
+    assert "| AUC                       | 0.900 (0.800 to 0.950) | 32 " in text
+    assert "| sensitivity               | 0.880 (0.800 to 0.950) | 14 " in text
+    assert "| specificity               | 0.870 (0.800 to 0.950) | 18 " in text
+    assert "| AUC     | 0.850 (0.700 to 0.930) |" in text
+    words = " ".join(text.split())
+    assert (
+        "compared with version 1 on 32 validation scans that neither was trained on: AUC 0.900 against 0.800" in words
+    )
+    assert "It was made champion by force, against the comparison: the old one was withdrawn" in words
+    assert "not a medical device" in words
+
+
+def test_missing_facts_are_said_to_be_missing() -> None:
+    """Of a version whose run and files are gone only name and number are told, and no number is made up."""
+    card = compose_card(CardFacts("ctexp", "1", RUN, looks=None))
+    text = as_markdown(card)
+    for item in ("registered", "weights", "temperature", "training scans", "locked test scans", "seed", "source",
+                 "synthetic", "packages", "hardware", "AUC"):  # fmt: skip
+        assert cell(text, item) == MISSING, item
+    assert "the ledger cannot be read" in text
+    assert "not evaluated" in text
+    rest = text.replace("version 1", "").replace(RUN, "")
+    known = ("2 ", "0.5", "95", "3D")  # the words that every card has
+    numbers = [word for word in rest.split() if word[0].isdigit() and not word.startswith(known)]
+    assert numbers == []
+
+
+def test_synthetic_scans_are_said_first() -> None:
+    """A version of drawn scans says so in its first sentences, whoever knows it: manifest or run."""
+    manifest = dataclasses.replace(full().manifest, synthetic=True)  # type: ignore[type-var]
+    for facts in (
+        dataclasses.replace(full(), manifest=manifest),
+        CardFacts("ctexp", "1", RUN, params={"data.synthetic": "true"}),
+    ):
+        assert "says nothing about patients" in compose_card(facts).lead
+    assert "patients" not in compose_card(full()).lead
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"val_auc_mean_hu": 0.95}, "the network adds nothing there"),
+        ({"val_auc": 0.5}, "the network adds nothing there"),
+    ],
+)
+def test_a_network_that_adds_nothing_is_told_of(change: dict[str, float], words: str) -> None:
+    """Where mean density does as well the card says so, and only there."""
+    facts = full()
+    assert words not in " ".join(as_markdown(compose_card(facts)).split())
+    worse = dataclasses.replace(facts, metrics={**facts.metrics, **change})
+    assert words in " ".join(as_markdown(compose_card(worse)).split())
+
+
+def test_an_ensembles_numbers_rest_on_both_sides() -> None:
+    """Of a cross-validation each scan outside the test is answered out of fold: n counts them all."""
+    facts = full()
+    manifest = dataclasses.replace(facts.manifest, networks={"a.onnx": "1", "b.onnx": "2"})  # type: ignore[type-var]
+    text = as_markdown(compose_card(dataclasses.replace(facts, manifest=manifest)))
+    assert "| 0.900 (0.800 to 0.950) | 160 " in text
+    assert "Out of fold" in text
+
+
+def test_logged_text_is_never_markup() -> None:
+    """Names and reasons that look like HTML or Markdown are shown as they are, in both forms."""
+    evil = "<script>alert(1)</script> | **x** [y](http://z)\nnew line"
+    facts = dataclasses.replace(full(), params={**full().params, "data.source": evil})
+    page, text = as_html(compose_card(facts)), as_markdown(compose_card(facts))
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert r"\<script\>alert(1)\</script\> \| \*\*x\*\* \[y\](http://z) new line" in text
+
+
+def test_html_is_whole_and_needs_nothing_from_outside() -> None:
+    """Every tag is closed, and nothing is fetched: no link, picture, script or style from elsewhere."""
+    tags: list[str] = []
+    seen: set[str] = set()
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            seen.add(tag)
+            assert not {name for name, _ in attrs} & {"src", "href"}
+            if tag != "meta":
+                tags.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert tags.pop() == tag
+
+    page = as_html(compose_card(full()))
+    Reader().feed(page)
+    assert tags == []
+    assert not seen & {"script", "link", "img", "iframe"}
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_paragraphs_fit_80_columns() -> None:
+    """Outside tables no line of the Markdown is wider than 80."""
+    lines = as_markdown(compose_card(full())).splitlines()
+    assert max(len(line) for line in lines if not line.startswith("|")) <= 80
+
+
+def test_intervals() -> None:
+    """A metric is told with its interval, without one where there is none, and not at all where it is no number."""
+    assert interval({"a": 0.5, "a_low": 0.25, "a_high": 0.75}, "a") == "0.500 (0.250 to 0.750)"
+    assert interval({"a": 0.5}, "a") == "0.500"
+    assert interval({"a": float("nan")}, "a") is None
+    assert interval({}, "a") is None
+
+
+def test_composing_loads_no_mlflow() -> None:
+    """A card of known facts is made without the tracking library."""
+    code = "import sys, ctexp.registry.card; print('mlflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

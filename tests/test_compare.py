@@ -1,0 +1,140 @@
+"""Comparing runs: settings, common scans, paired tests, and the scans that are called differently."""
+
+import numpy as np
+import pytest
+from scipy import special
+
+from ctexp.errors import InputError, WorkError
+from ctexp.experiments.compare import Answered, Side, compare_sides, read_answers
+from ctexp.experiments.comparison_picture import draw_comparison, letters
+from ctexp.learning.paired import delong_test, mcnemar_test
+
+
+def side(run_id: str, logits, labels, *, settings=None, names=None, threshold: float = 0.5, kind="training") -> Side:
+    """A run that answered scans."""
+    names = names or [f"scan{number}" for number in range(len(labels))]
+    answers = {
+        name: Answered(f"{name}.nii.gz", name, int(label), float(logit), float(special.expit(logit)))
+        for name, label, logit in zip(names, labels, logits, strict=True)
+    }
+    return Side(run_id * 32, run_id, kind, settings or {}, {}, answers, threshold)
+
+
+@pytest.fixture
+def truth(rng) -> np.ndarray:
+    """Labels of 60 scans."""
+    return rng.permutation(np.repeat([0, 1], 30))
+
+
+@pytest.fixture
+def logits(rng, truth) -> tuple[np.ndarray, np.ndarray]:
+    """A good network and a worse one."""
+    return truth * 3.0 - 1.5 + rng.normal(0, 1, 60), truth * 1.0 - 0.5 + rng.normal(0, 1, 60)
+
+
+def test_settings_that_differ_are_told_and_no_others(truth, logits) -> None:
+    """A setting that is the same in all runs is left out; one that a run lacks is None there."""
+    one = side("a", logits[0], truth, settings={"seed": "0", "epochs": "3", "only": "x"})
+    other = side("b", logits[1], truth, settings={"seed": "0", "epochs": "5"})
+    assert compare_sides([one, other]).differences == {"epochs": ("3", "5"), "only": ("x", None)}
+
+
+def test_tests_are_the_librarys_whatever_the_order_of_the_rows(truth, logits, rng) -> None:
+    """Scans are paired by content, not by place; the tests are DeLong's and McNemar's."""
+    order = rng.permutation(60)
+    one = side("a", logits[0], truth)
+    other = side("b", logits[1][order], truth[order], names=[f"scan{number}" for number in order])
+    found = compare_sides([one, other]).pairs[0]
+    expected = delong_test(truth, logits[0], logits[1])
+    assert found.auc.difference == pytest.approx(expected.difference)
+    assert found.auc.p == pytest.approx(expected.p)
+    assert found.accuracy == mcnemar_test(truth, logits[0] >= 0, logits[1] >= 0)
+    assert found.auc.difference < 0
+
+
+def test_only_common_scans_count(truth, logits) -> None:
+    """Scans that one run did not answer are left out of everything, and it is said."""
+    one = side("a", logits[0], truth)
+    other = side("b", logits[1][:50], truth[:50])
+    found = compare_sides([one, other])
+    assert len(found.common) == 50
+    assert found.pairs[0].auc.n == 50
+    assert any("Only the 50 scans" in remark for remark in found.remarks)
+
+
+def test_different_scans_are_not_tested(truth, logits) -> None:
+    """Runs without a common scan have no test and no estimate, and the reason is said."""
+    found = compare_sides(
+        [side("a", logits[0], truth), side("b", logits[1], truth, names=[f"x{n}" for n in range(60)])]
+    )
+    assert (found.common, found.pairs, found.estimates, found.disagreements) == ((), (), (), ())
+    assert "different scans" in found.remarks[0]
+
+
+def test_run_without_answers_is_named(truth, logits) -> None:
+    """A run that keeps no answers, an evaluation on the test for one, is named."""
+    found = compare_sides([side("a", logits[0], truth), side("b", [], [])])
+    assert "bbbbbbbb" in found.remarks[0]
+    assert found.pairs == ()
+
+
+def test_disagreements_follow_each_runs_threshold(truth, logits) -> None:
+    """A scan is called differently by the runs' own thresholds; the farthest apart come first."""
+    found = compare_sides([side("a", logits[0], truth), side("b", logits[0], truth, threshold=0.9)])
+    between = int(((special.expit(logits[0]) >= 0.5) & (special.expit(logits[0]) < 0.9)).sum())
+    assert len(found.disagreements) == between > 0
+    found = compare_sides([side("a", logits[0], truth), side("b", logits[1], truth)])
+    gaps = [max(one.abnormal) - min(one.abnormal) for one in found.disagreements]
+    assert gaps == sorted(gaps, reverse=True)
+
+
+def test_contradicting_labels_are_left_out(truth, logits) -> None:
+    """A scan that was relabelled between the runs is in no test."""
+    other = truth.copy()
+    other[:4] = 1 - other[:4]
+    found = compare_sides([side("a", logits[0], truth), side("b", logits[1], other)])
+    assert len(found.common) == 56
+    assert any("4 scans have different labels" in remark for remark in found.remarks)
+
+
+def test_several_comparisons_are_warned_of(truth, logits) -> None:
+    """With three runs both others are held against the first, and the p values' limit is lower."""
+    found = compare_sides([side(name, logits[0] + shift, truth) for name, shift in (("a", 0), ("b", 1), ("c", 2))])
+    assert [pair.other[0] for pair in found.pairs] == ["b", "c"]
+    assert any("below 0.025" in remark for remark in found.remarks)
+
+
+def test_json_is_plain(truth, logits) -> None:
+    """The JSON form has runs, tests and disagreements as plain values."""
+    import json
+
+    facts = json.loads(json.dumps(compare_sides([side("a", logits[0], truth), side("b", logits[1], truth)]).as_json()))
+    assert facts["common_scans"] == 60
+    assert facts["tests"][0]["auc"]["n"] == 60
+    assert len(facts["disagreements"][0]["abnormal"]) == 2
+
+
+@pytest.mark.parametrize("text", ["file,sha256\nx,y\n", "file,sha256,label,logit,abnormal\nx,y,sick,1,0.5\n",
+                                  "file,sha256,label,logit,abnormal\nx,y,normal,much,0.5\n"])  # fmt: skip
+def test_damaged_table_is_an_error(text) -> None:
+    """A table without its columns, with another label or without a number is said to be damaged."""
+    with pytest.raises(WorkError, match="run r: its table of answers must be whole"):
+        read_answers(text, "run r")
+
+
+def test_picture_is_a_whole_png(truth, logits, tmp_path) -> None:
+    """The picture is written whole; without common scans there is none, and no file."""
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "pictures" / "compare.png"
+    draw_comparison(compare_sides([side("a", logits[0], truth), side("b", logits[1], truth)]), out)
+    assert out.read_bytes().startswith(b"\x89PNG")
+    apart = compare_sides([side("a", logits[0], truth), side("b", [], [])])
+    with pytest.raises(InputError, match="needs scans that all runs answered"):
+        draw_comparison(apart, tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_runs_have_short_names() -> None:
+    """Letters, and numbers where there are more runs than letters."""
+    assert letters(3) == ["A", "B", "C"]
+    assert letters(27)[26] == "27"

@@ -1,0 +1,319 @@
+"""`ctexp sweep` as a user runs it: real processes, a real store, real kills."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+
+SWEEP = """
+question = "Does it go on?"
+preset = "smoke"
+algorithm = "bayesian"
+trials = 4
+epochs = 3
+keep = 2
+
+[stop]
+rule = "median"
+trials = 2
+epochs = 2
+
+[space]
+network.filters.1 = { choices = [4, 8] }
+training.learning_rate = { low = 1e-4, high = 1e-2, log = true }
+"""
+
+
+def client_of(program) -> MlflowClient:
+    """The project's store."""
+    return MlflowClient(f"sqlite:///{program.folder / 'mlflow.db'}")
+
+
+def runs_of(client: MlflowClient) -> list:
+    """All runs of the project."""
+    experiment = client.get_experiment_by_name("ctexp")
+    return client.search_runs([experiment.experiment_id], max_results=1000) if experiment else []
+
+
+def children_of(client: MlflowClient, parent: str) -> list:
+    """The trials of a sweep, by number."""
+    mine = [run for run in runs_of(client) if run.data.tags.get("mlflow.parentRunId") == parent]
+    return sorted(
+        (run for run in mine if "ctexp.trial" in run.data.tags), key=lambda run: int(run.data.tags["ctexp.trial"])
+    )
+
+
+def gist(report: dict) -> list[tuple]:
+    """What must be the same however often a sweep was interrupted."""
+    return [
+        (one["number"], one["status"], one["hyperparameters"], one["score"], one["curve"]) for one in report["trials"]
+    ]
+
+
+def workers_of(pid: int) -> list[psutil.Process]:
+    """The worker processes of a sweep: the children that have loaded TensorFlow."""
+    children = psutil.Process(pid).children(recursive=True)
+    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+
+
+def kill_tree(process: subprocess.Popen) -> None:
+    """SIGKILL a sweep with all its workers."""
+    tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for one in tree:
+        one.kill()
+    process.wait()
+
+
+def wait_for(process: subprocess.Popen, pattern: str) -> str:
+    """Read narration until a line matches."""
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if re.search(pattern, line):
+            return line
+    raise AssertionError("the sweep ended before:\n" + "".join(seen))
+
+
+@pytest.fixture(scope="module")
+def sweep_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of four trials that last about a second each."""
+    file = tmp_path_factory.mktemp("sweeps") / "going.toml"
+    file.write_text(SWEEP)
+    return file
+
+
+@pytest.fixture(scope="module")
+def whole(scans, program_in, sweep_file, tmp_path_factory):
+    """A project with a sweep that nobody interrupted, its answer, and what it told."""
+    program = program_in(tmp_path_factory.mktemp("whole"))
+    done = program("sweep", sweep_file, "--data", scans, "--json")
+    return program, json.loads(done.stdout), done.stderr
+
+
+def test_a_sweep_is_one_tree_of_runs(whole) -> None:
+    """The sweep is the parent of its trials; each trial has hyperparameters, curve, metrics, status and reason."""
+    program, report, _ = whole
+    client = client_of(program)
+    parent = client.get_run(report["run_id"])
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["ctexp.kind"] == "sweep"
+    trials = children_of(client, report["run_id"])
+    assert [run.info.run_id for run in trials] == [one["run_id"] for one in report["trials"]]
+    for run, one in zip(trials, report["trials"], strict=True):
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["ctexp.status"] == one["status"]
+        for key, value in one["hyperparameters"].items():
+            assert float(run.data.params[key]) == pytest.approx(value)
+        curve = [point.value for point in client.get_metric_history(run.info.run_id, "epoch/val_auc")]
+        assert curve == one["curve"]
+        assert run.data.metrics["val_auc"] == one["score"] == max(curve)
+        if one["status"] == "stopped":
+            assert "hopeless" in run.data.tags["ctexp.reason"]
+
+
+def test_the_chosen_network_is_registered_and_answers(whole, scans) -> None:
+    """The chosen trial's run has the registered version, whose numbers are those that the trial was scored by."""
+    program, report, _ = whole
+    (version,) = client_of(program).search_model_versions("name = 'ctexp'")
+    assert version.run_id == report["best"]["run_id"]
+    assert report["model"] == {"name": "ctexp", "version": "1", "alias": "champion"}
+    assert report["metrics"]["val_auc"] == pytest.approx(report["best"]["score"], abs=1e-9)
+    answer = json.loads(program("predict", next((scans / "CT-0").iterdir()), "--format", "json").stdout)
+    assert answer[0]["model"]["version"] == "1"
+
+
+def test_the_report_is_kept_with_the_sweep(whole) -> None:
+    """The parent run keeps the definition, pictures, and a page that needs nothing from outside."""
+    program, report, _ = whole
+    folder = program.folder / "mlruns" / "ctexp" / report["run_id"] / "artifacts"
+    page = (folder / "report.html").read_text()
+    assert not re.search(r"""(src|href)=["']https?:""", page)
+    assert len(list((folder / "pictures").glob("*.png"))) >= 4
+    assert json.loads((folder / "sweep.json").read_text())["question"] == "Does it go on?"
+
+
+def test_only_the_best_checkpoints_stay(whole) -> None:
+    """Of the four trials the wished two keep a checkpoint, the chosen one among them."""
+    program, report, _ = whole
+    artifacts = program.folder / "mlruns" / "ctexp"
+    kept = {
+        one["number"] for one in report["trials"] if list((artifacts / one["run_id"]).glob("artifacts/checkpoints/*"))
+    }
+    assert len(kept) == 2
+    assert report["best"]["number"] in kept
+
+
+def test_a_trial_is_the_training_that_its_settings_name(whole, program, scans) -> None:
+    """`ctexp train` with a trial's settings ends with the trial's curve, to the last bit."""
+    _, report, _ = whole
+    chosen = report["best"]
+    settings = program.folder / "trial.toml"
+    filters = [chosen["hyperparameters"]["network.filters.1"], 16]
+    settings.write_text(f'preset = "smoke"\n[network]\nfilters = {filters}\n[training]\nepochs = 3\n'
+                        f'learning_rate = {chosen["hyperparameters"]["training.learning_rate"]!r}\n')  # fmt: skip
+    answer = program.json("train", "--data", scans, "--config", settings)
+    history = client_of(program).get_metric_history(answer["run_id"], "epoch/val_auc")
+    assert [point.value for point in history] == chosen["curve"]
+
+
+def test_narration_in_a_pipe_is_plain_lines(whole) -> None:
+    """Without a terminal there is one line a trial and nothing that moves the cursor."""
+    _, report, told = whole
+    assert len(re.findall(r"^trial +\d+  (finished|stopped) ", told, re.MULTILINE)) == len(report["trials"])
+    assert "\r" not in told
+    assert "\x1b" not in told
+
+
+def test_a_killed_worker_costs_nothing(whole, program, scans, sweep_file) -> None:
+    """A worker killed in mid-trial is replaced, its trial goes on, and the sweep ends with the same trials."""
+    process = program.start("sweep", sweep_file, "--data", scans, "--json")
+    wait_for(process, r"^trial +0 ")
+    (worker,) = workers_of(process.pid)
+    worker.kill()
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "SIGKILL" in err
+    assert gist(json.loads(out)) == gist(whole[1])
+    assert {run.info.status for run in runs_of(client_of(program))} == {"FINISHED"}
+
+
+def test_a_killed_sweep_takes_its_workers_along_and_goes_on(whole, program, scans, sweep_file) -> None:
+    """After SIGKILL of the sweep its workers are gone, and --resume ends under the same run with the same trials."""
+    process = program.start("sweep", sweep_file, "--data", scans)
+    wait_for(process, r"^trial +1 ")
+    workers = workers_of(process.pid)
+    assert workers
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=5)
+    assert not alive
+    report = program.json("sweep", "--resume")
+    client = client_of(program)
+    assert [run.info.run_id for run in runs_of(client) if run.data.tags.get("ctexp.kind") == "sweep"] == [
+        report["run_id"]
+    ]
+    assert gist(report) == gist(whole[1])
+    assert {run.info.status for run in runs_of(client)} == {"FINISHED"}
+    for one in report["trials"]:
+        steps = [point.step for point in client.get_metric_history(one["run_id"], "epoch/val_auc")]
+        assert steps == list(range(1, len(one["curve"]) + 1))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_kills_of_everything_at_random_moments_lose_nothing(whole, program, scans, sweep_file, seed) -> None:
+    """Killed as a whole three times, whenever, and gone on with by the same command, the sweep ends the same."""
+    rng = random.Random(seed)
+    words = ["sweep", sweep_file, "--data", scans, "--resume", "--json"]
+    for _ in range(3):
+        process = program.start(*words)
+        try:
+            process.wait(timeout=rng.uniform(4.0, 16.0))
+            break
+        except subprocess.TimeoutExpired:
+            kill_tree(process)
+    done = program.start(*words)
+    out, err = done.communicate(timeout=300)
+    client = client_of(program)
+    if done.returncode == 2:  # it had ended before the last kill
+        assert "all its 4 trials are done" in err
+        (parent,) = [run for run in runs_of(client) if run.data.tags.get("ctexp.kind") == "sweep"]
+        trials = [json.loads(next(v for k, v in run.data.tags.items() if k.startswith("ctexp.outcome."))) for run in
+                  children_of(client, parent.info.run_id)]  # fmt: skip
+        assert [one["curve"] for one in trials] == [one["curve"] for one in whole[1]["trials"]]
+    else:
+        assert done.returncode == 0, err
+        assert gist(json.loads(out)) == gist(whole[1])
+    assert not [run for run in runs_of(client) if run.info.status == "RUNNING"]
+    assert len([run for run in runs_of(client) if run.data.tags.get("ctexp.kind") == "sweep"]) == 1
+    assert len(client.search_model_versions("name = 'ctexp'")) == 1
+
+
+def test_interrupt_ends_after_the_epoch_and_can_be_gone_on_with(whole, program, scans, sweep_file) -> None:
+    """Ctrl-C lets the epoch finish, marks sweep and trial KILLED, tells how to go on, and loses nothing."""
+    process = program.start("sweep", sweep_file, "--data", scans)
+    wait_for(process, r"^trial +0 ")
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "ctexp sweep --resume" in err
+    runs = runs_of(client_of(program))
+    assert {run.info.status for run in runs if run.data.tags["ctexp.kind"] == "sweep"} == {"KILLED"}
+    assert "RUNNING" not in {run.info.status for run in runs}
+    assert gist(program.json("sweep", "--resume")) == gist(whole[1])
+
+
+def test_extending_and_changing(program, scans, sweep_file) -> None:
+    """A finished sweep is extended by --trials under the same run; a changed one is refused, and another may begin."""
+    first = program.json("sweep", sweep_file, "--data", scans, "--algorithm", "random", "--trials", 2, "--epochs", 1)
+    assert "are done" in program("sweep", "--resume", exit_code=2).stderr
+    longer = program.json("sweep", "--resume", "--trials", 3)
+    assert longer["run_id"] == first["run_id"]
+    assert gist(longer)[:2] == gist(first)
+    assert len(longer["trials"]) == 3
+    changed = program("sweep", sweep_file, "--data", scans, "--algorithm", "random", "--epochs", 2, "--resume",
+                      exit_code=2)  # fmt: skip
+    assert "epochs" in changed.stderr
+    assert "new one" in changed.stderr
+
+
+def test_hyperband_goes_on_with_promoted_trials(program, scans) -> None:
+    """A promoted trial keeps its run and its epochs: nothing is trained twice, and the curve is one."""
+    file = program.folder / "bands.toml"
+    file.write_text(
+        SWEEP.replace('"bayesian"', '"hyperband"')
+        .replace("trials = 4", "trials = 5")
+        .replace('[stop]\nrule = "median"\ntrials = 2\nepochs = 2\n', "")
+    )
+    report = program.json("sweep", file, "--data", scans)
+    client = client_of(program)
+    lengths = sorted(len(one["curve"]) for one in report["trials"])
+    assert len(report["trials"]) == len(children_of(client, report["run_id"])) == 5
+    assert lengths == [1, 1, 3, 3, 3]  # three begin with an epoch and one is promoted, two are trained at once
+    for one in report["trials"]:
+        assert one["status"] == ("finished" if len(one["curve"]) == 3 else "stopped")
+        steps = [point.step for point in client.get_metric_history(one["run_id"], "epoch/val_auc")]
+        assert steps == list(range(1, len(one["curve"]) + 1))
+    assert len(report["best"]["curve"]) == 3
+
+
+def test_folds_are_grandchildren(program, scans, sweep_file) -> None:
+    """With folds each trial has a run a fold, its score is their mean, and the chosen settings are trained again."""
+    report = program.json("sweep", sweep_file, "--data", scans, "--folds", 2, "--trials", 2, "--epochs", 1)
+    client = client_of(program)
+    for one in report["trials"]:
+        folds = [run for run in runs_of(client) if run.data.tags.get("mlflow.parentRunId") == one["run_id"]]
+        scores = [run.data.metrics["val_auc"] for run in folds]
+        assert len(scores) == 2
+        assert one["score"] == pytest.approx(sum(scores) / 2)
+        assert one["error"] > 0 or scores[0] == scores[1]
+    (version,) = client.search_model_versions("name = 'ctexp'")
+    assert client.get_run(version.run_id).data.tags["ctexp.again"] == str(report["best"]["number"])
+
+
+def test_a_diverged_trial_fails_alone(program, scans) -> None:
+    """A learning rate that blows up is a failed trial with its reason; the others are trained and one is chosen."""
+    file = program.folder / "wild.toml"
+    file.write_text('preset = "smoke"\nalgorithm = "grid"\ntrials = 2\nepochs = 2\n[objective]\nmetric = "val_loss"\n'
+                    "[settings.training]\nschedule = \"constant\"\n"
+                    "[settings.network]\nnormalisation = \"none\"\n"
+                    "[space]\ntraining.learning_rate = { choices = [10.0, 0.001] }\n")  # fmt: skip
+    report = program.json("sweep", file, "--data", scans)
+    by_rate = {one["hyperparameters"]["training.learning_rate"]: one for one in report["trials"]}
+    assert by_rate[0.001]["status"] == "finished"
+    assert report["best"]["number"] == by_rate[0.001]["number"]
+
+
+def test_workers_beside_each_other_share_the_cores(program, scans, sweep_file) -> None:
+    """Two workers on two cores run two trials at a time and end with as many trials, none twice."""
+    report = program.json("sweep", sweep_file, "--data", scans, "--workers", 2, "--algorithm", "random")
+    assert [one["number"] for one in report["trials"]] == [0, 1, 2, 3]
+    spans = sorted((one["began"], one["began"] + one["seconds"]) for one in report["trials"])
+    assert spans[1][0] < spans[0][1]
+    assert len({json.dumps(one["hyperparameters"]) for one in report["trials"]}) == 4
