@@ -41,6 +41,7 @@ class Collection:
         synthetic: whether scans, even one, are drawn by a program.
         skipped: what was left out, each with its reason.
         notes: what reading some of the scans had to decide, for a person to read and for no record.
+        near_duplicates: pairs of different files that show the same volume.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Collection:
     synthetic: bool
     skipped: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    near_duplicates: int = 0
 
     @property
     def hash(self) -> str:

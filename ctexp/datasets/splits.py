@@ -53,12 +53,9 @@ def split_collection(collection: Collection, settings: SplitSettings, seed: int)
     Raises:
         DataError: a side would lack a class, a patient would be on two sides, or a fixed split does not fit.
     """
-    fixed = any(scan.side for scan in collection.scans)
-    scheme = settings.scheme
-    if scheme == "auto":
-        scheme = "manifest" if fixed else "random"
+    scheme = scheme_of(collection, settings)
     if scheme == "manifest":
-        if not fixed:
+        if not any(scan.side for scan in collection.scans):
             raise DataError(f"{collection.source}: split.scheme manifest needs a manifest with a split column")
         sides = {scan.sha256: scan.side for scan in collection.scans}
     elif scheme == "published":
@@ -77,6 +74,13 @@ def split_collection(collection: Collection, settings: SplitSettings, seed: int)
         remedy = f"mend the {scheme} split or choose split.scheme random"
         _check(split, collection.source, with_test=bool(split.test), remedy=remedy)  # a manifest may keep its test away
     return split
+
+
+def scheme_of(collection: Collection, settings: SplitSettings) -> str:
+    """Say how a collection is split: random, manifest or published."""
+    if settings.scheme != "auto":
+        return settings.scheme
+    return "manifest" if any(scan.side for scan in collection.scans) else "random"
 
 
 def _random_sides(collection: Collection, settings: SplitSettings, seed: int) -> dict[str, Side | None]:

@@ -1,11 +1,13 @@
 """The data of one training: found, read, judged, prepared, split."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection
+from ctexp.datasets.leakage import find_near_duplicates, join_copies, part_copies
 from ctexp.datasets.sources import Source, find_source, load_collection
-from ctexp.datasets.splits import Split, split_collection
+from ctexp.datasets.splits import Split, scheme_of, split_collection
 from ctexp.experiments.request import TrainingRequest
 from ctexp.experiments.watch import Watch
 from ctexp.project import Project
@@ -41,12 +43,17 @@ def prepare_data(request: TrainingRequest, project: Project, watch: Watch) -> Pr
         skip_bad=request.skip_bad,
         progress=watch.stage,
     )
-    for note in collection.notes:
+    pairs = find_near_duplicates(collection.scans, cache)
+    fixed = scheme_of(collection, request.experiment.split) != "random"
+    collection, joined = join_copies(collection, pairs, fixed=fixed, skip_bad=request.skip_bad)
+    for note in (*collection.notes, *joined):
         watch.say(note)
     if collection.doubts:
         codes = ", ".join(f"{code} {count}" for code, count in collection.doubts.items())
         watch.say(f"the gate warns of some scans ({codes}); `ctexp data check` names them")
+    split = split_collection(collection, request.experiment.split, request.experiment.seed)
+    split, apart = part_copies(split, pairs, collection.source, skip_bad=request.skip_bad)
+    collection = dataclasses.replace(collection, skipped=(*collection.skipped, *apart))
     for problem in collection.skipped:
         watch.say(f"skipped: {problem.reason}")
-    split = split_collection(collection, request.experiment.split, request.experiment.seed)
     return Prepared(source, cache, collection, split)

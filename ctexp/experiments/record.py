@@ -37,6 +37,7 @@ def data_facts(collection: Collection, split: Split) -> dict[str, object]:
         "data.scans": len(collection.scans),
         "data.synthetic": collection.synthetic,
         "data.skipped": len(collection.skipped),
+        "data.near_duplicates": collection.near_duplicates,
         "split.hash": split.hash,
     }
     facts |= {f"data.class.{name}": count for name, count in collection.class_counts.items()}

@@ -70,11 +70,12 @@ def training_data(facts: CardFacts) -> Section:
                 ("classes, in the source's words", ", ".join(classes) or None),
                 ("training scans", side_counts(params, "train")),
                 ("left out as unusable", params.get("data.skipped")),
+                ("pairs of near-duplicates", params.get("data.near_duplicates")),
                 ("hash of scans and labels", params.get("data.hash")),
                 ("who labelled, and by what", None),
                 ("dates of the scans; consent, ethics board", None),
             ),
-            "All scans of a patient are on one side of the split. Exact copies of a scan count once.",
+            "All scans of a patient, and near-duplicates, are on one side of the split. Exact copies count once.",
         ),
     )
 

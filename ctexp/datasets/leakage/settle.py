@@ -1,0 +1,113 @@
+"""What is done about scans that are there twice: one side for both, so that no number is sweetened by a copy."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from ctexp.datasets.collection import Collection, LabelledScan
+from ctexp.datasets.entries import Problem
+from ctexp.datasets.leakage.find import Pair
+from ctexp.datasets.splits import SIDES, Split
+from ctexp.errors import DataError
+
+_NEAREST_TO_TRAINING = {side: place for place, side in enumerate(SIDES)}
+
+
+def join_copies(
+    collection: Collection, pairs: Sequence[Pair], *, fixed: bool, skip_bad: bool = False
+) -> tuple[Collection, tuple[str, ...]]:
+    """Make the patients of near-duplicates one patient, whom every split and every fold keeps on one side.
+
+    Both scans stay: likeness is measured, not proven, and two scans of one person an hour apart would be as like.
+
+    Args:
+        collection: the scans.
+        pairs: the near-duplicates among them.
+        fixed: whether a manifest or a publication says which side a scan is on; patients are left as they are then,
+            and `part_copies` looks at the sides.
+        skip_bad: leave out copies whose labels contradict each other instead of raising.
+
+    Returns:
+        The collection, and a line for each pair of two patients that were joined.
+
+    Raises:
+        DataError: copies are labelled both normal and abnormal.
+    """
+    against = [pair for pair in pairs if pair.first.label != pair.second.label]
+    if against:
+        reasons = [f"{_words(pair)}, but one is labelled normal and the other abnormal" for pair in against]
+        if not skip_bad:
+            raise DataError(_listing(collection.source, "contradict each other", "mend the labels", reasons))
+        wrong = {scan.sha256 for pair in against for scan in (pair.first, pair.second)}
+        problems = [Problem(pair.first.path, reason) for pair, reason in zip(against, reasons, strict=True)]
+        kept = tuple(scan for scan in collection.scans if scan.sha256 not in wrong)
+        collection = dataclasses.replace(collection, scans=kept, skipped=(*collection.skipped, *problems))
+        pairs = [pair for pair in pairs if not {pair.first.sha256, pair.second.sha256} & wrong]
+    collection = dataclasses.replace(collection, near_duplicates=len(pairs))
+    if fixed:
+        return collection, ()
+    of_two = [pair for pair in pairs if pair.first.patient != pair.second.patient]
+    names = _join([(pair.first.patient, pair.second.patient) for pair in of_two])
+    scans = tuple(dataclasses.replace(scan, patient=names.get(scan.patient, scan.patient)) for scan in collection.scans)
+    notes = tuple(f"{_words(pair)}: kept on one side of the split, as of one patient" for pair in of_two)
+    return dataclasses.replace(collection, scans=scans), notes
+
+
+def part_copies(
+    split: Split, pairs: Sequence[Pair], source: str, *, skip_bad: bool = False
+) -> tuple[Split, tuple[Problem, ...]]:
+    """Let no near-duplicates lie on two sides of a split.
+
+    Args:
+        split: as it was made.
+        pairs: the near-duplicates.
+        source: what the user calls the collection.
+        skip_bad: leave out the copy that is nearer to training instead of raising, so that the sides that judge stay
+            as they were given.
+
+    Returns:
+        The split, and what was left out with the reason.
+
+    Raises:
+        DataError: a scan and its copy are on two sides (all of them in one message).
+    """
+    sides = {scan.sha256: side for side in SIDES for scan in getattr(split, side)}
+    torn = []
+    for pair in pairs:
+        scans = [scan for scan in (pair.first, pair.second) if scan.sha256 in sides]
+        if len({sides[scan.sha256] for scan in scans}) == 2:
+            near, far = sorted(scans, key=lambda scan: _NEAREST_TO_TRAINING[sides[scan.sha256]])
+            on = f"{near.path.name} is on the side {sides[near.sha256]}, {far.path.name} on {sides[far.sha256]}"
+            torn.append((near, Problem(near.path, f"{_words(pair)}: {on}")))
+    if not torn:
+        return split, ()
+    problems = tuple(problem for _, problem in torn)
+    if not skip_bad:
+        reasons = [problem.reason for problem in problems]
+        raise DataError(_listing(source, "lie on two sides of the split", "mend the split", reasons))
+    dropped = {scan.sha256 for scan, _ in torn}
+    keep: dict[str, tuple[LabelledScan, ...]] = {
+        side: tuple(scan for scan in getattr(split, side) if scan.sha256 not in dropped) for side in SIDES
+    }
+    left_out = tuple({scan.sha256: scan for scan, _ in torn}.values())
+    return Split(**keep, left_out=(*split.left_out, *left_out)), problems
+
+
+def _join(couples: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Name everybody who is coupled with somebody, over any number of steps, by the first name among them."""
+    groups: list[set[str]] = []
+    for couple in couples:
+        touched = [group for group in groups if group & set(couple)]
+        groups = [group for group in groups if not group & set(couple)]
+        groups.append(set(couple).union(*touched))
+    return {name: min(group) for group in groups for name in group}
+
+
+def _words(pair: Pair) -> str:
+    how = "mirrored, " if pair.mirrored else ""
+    return f"{pair.first.path} and {pair.second.path} show the same volume ({how}likeness {pair.similarity:.2f})"
+
+
+def _listing(source: str, fault: str, mend: str, reasons: Sequence[str]) -> str:
+    lines = "\n".join(f"  {reason}" for reason in reasons)
+    count = f"{len(reasons)} pair{'s' if len(reasons) > 1 else ''} of near-duplicates {fault}"
+    return f"{source}: {count}; {mend}, remove copies, or go on without them by --skip-bad\n{lines}"
