@@ -1,7 +1,7 @@
 """Fixtures that several test modules share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -14,6 +14,16 @@ settings.register_profile("ctexp", max_examples=40, database=None, deadline=None
 settings.load_profile("ctexp")
 
 
+def forget_settings() -> None:
+    """Take the user's settings, and those that MLflow leaves behind, out of the environment."""
+    for name in list(os.environ):
+        if name.startswith(("MLFLOW_", "CTEXP_", "RAY_")):
+            del os.environ[name]
+
+
+forget_settings()  # before any fixture of a module is made
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the fast tests first: what is broken shows in seconds."""
@@ -21,15 +31,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def isolation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def isolation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Run in an empty folder, with plain output, no store or data of the user's, and no GPU."""
+    forget_settings()
     monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith(("MLFLOW_", "CTEXP_")):
-            monkeypatch.delenv(name)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    yield
+    forget_settings()
 
 
 @pytest.fixture

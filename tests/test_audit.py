@@ -77,6 +77,7 @@ def run_audit(cache: ScanCache, scans: list[LabelledScan], ask) -> dict:
     return {one.name: one for one in audit(ask, cache, scans, logits)}
 
 
+@pytest.mark.slow
 def test_network_that_reads_the_lesion_is_not_accused(collection) -> None:
     """Lungs blanked and patient removed its AUC falls to chance, and no control of the collection finds anything."""
     cache, scans = collection()
@@ -91,6 +92,7 @@ def test_network_that_reads_the_lesion_is_not_accused(collection) -> None:
         assert found[name].sentence == ""
 
 
+@pytest.mark.slow
 def test_network_that_reads_the_border_is_found(collection) -> None:
     """A mark outside the body of abnormal scans is found with the patient taken out, and with the lungs blanked."""
 
@@ -106,6 +108,7 @@ def test_network_that_reads_the_border_is_found(collection) -> None:
     assert found["lungs_blanked"].found
 
 
+@pytest.mark.slow
 def test_network_that_reads_the_chest_wall_is_found_by_blanked_lungs_only(collection) -> None:
     """A mark in the body's wall is something outside the lungs, but not outside the body."""
 
@@ -120,6 +123,7 @@ def test_network_that_reads_the_chest_wall_is_found_by_blanked_lungs_only(collec
     assert not found["border_only"].found
 
 
+@pytest.mark.slow
 def test_padding_of_one_class_is_found_and_named(collection) -> None:
     """Abnormal scans that are padded round the field are found by such facts alone, and the fact is named."""
 
@@ -134,6 +138,7 @@ def test_padding_of_one_class_is_found_and_named(collection) -> None:
     assert found["header"].sentence.startswith("The share of padding, air without noise, alone tells the classes apart")
 
 
+@pytest.mark.slow
 def test_pattern_that_no_threshold_sees_is_found(collection) -> None:
     """Two scanners for the normal scans, one between them for the abnormal ones: no threshold parts them."""
     turn = iter(range(1000))
@@ -144,6 +149,7 @@ def test_pattern_that_no_threshold_sees_is_found(collection) -> None:
     assert 0.3 < found["header"].details["slice_mm"].value < 0.7
 
 
+@pytest.mark.slow
 def test_mean_density_that_does_as_well_is_said(collection) -> None:
     """A network that only measures the mean is no better than the mean."""
     found = run_audit(*collection(), ask_at(None))
@@ -151,6 +157,7 @@ def test_mean_density_that_does_as_well_is_said(collection) -> None:
     assert "it adds nothing here" in found["mean_hu"].sentence
 
 
+@pytest.mark.slow
 def test_facts_without_meaning_are_chance(rng) -> None:
     """Facts that know nothing of the label: an AUC round 0.5, and one small p among seven as often as it says."""
     areas, least = [], []
@@ -205,6 +212,7 @@ def test_window_without_a_body_says_nothing(rng) -> None:
     assert ablate(prepare(chest(rng), narrow), narrow, EXTENT_MM) is None
 
 
+@pytest.mark.slow
 def test_false_alarms_of_three_questions_together(rng) -> None:
     """With nothing to be found at most about 5 % of audits raise an alarm."""
     alarms = 0

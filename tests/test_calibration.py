@@ -202,6 +202,7 @@ class TestReliability:
         assert ece(outputs([0, 1] * 20, [-800.0, 800.0] * 20)) == 0.0
         assert ece(outputs([0, 1] * 20, [800.0, -800.0] * 20)) == 1.0
 
+    @pytest.mark.slow
     def test_chance_as_documented(self) -> None:
         """A faultless network of AUC 0.92 has about 0.12 on 60 scans with 15 bins and 0.07 with 5."""
         rng = np.random.default_rng(3)

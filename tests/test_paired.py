@@ -117,6 +117,7 @@ class TestDelong:
             assert (test.high == test.low) == alike
             assert (test.margin_error == 0) == alike
 
+    @pytest.mark.slow
     def test_bootstrap_agrees(self, rng: np.random.Generator) -> None:
         """Drawing scans of each class again, with either network's score, spreads the difference as the error says."""
         labels = np.array([0] * 60 + [1] * 50)
@@ -129,6 +130,7 @@ class TestDelong:
         assert np.std(differences) == pytest.approx(test.error, rel=0.08)
         assert np.quantile(differences, [0.025, 0.975]) == pytest.approx([test.low, test.high], abs=0.02)
 
+    @pytest.mark.slow
     def test_p_is_uniform_without_a_difference(self) -> None:
         """Of 400 pairs of equally good networks about 5 % are found different at 0.05."""
         rng = np.random.default_rng(8)
@@ -324,6 +326,7 @@ class TestNonInferior:
         assert not test.non_inferior(0.05)
         assert test.non_inferior(0.07)
 
+    @pytest.mark.slow
     def test_a_challenger_that_loses_more_rarely_passes(self) -> None:
         """Of 300 challengers whose loss is 0.05 nats higher (0.127 to 0.177), on 60 scans each, about 5 % pass."""
         rng = np.random.default_rng(6)
@@ -340,6 +343,7 @@ class TestNonInferior:
             passed += paired_loss(labels, *logits).non_inferior(0.05)
         assert passed <= 0.085 * 300
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("area", "margin"), [(0.9, 0.05), (0.97, 0.05), (0.99, 0.02)])
     def test_a_worse_challenger_rarely_passes(self, area: float, margin: float) -> None:
         """Of 300 challengers that are worse by the margin, on 60 scans each, about 5 % pass, also near an AUC of 1."""

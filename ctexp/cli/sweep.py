@@ -1,6 +1,8 @@
 """`ctexp sweep`."""
 
+import contextlib
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,12 +81,13 @@ def sweep(
     if definition is not None:
         request = SweepRequest(definition, default_lag(staff.count()), data, positive, skip_bad, allow_gaps)
     stopping = _on_interrupt()
-    report = resume_sweep(request, trials, project, watch, staff, stopping.is_set) if resume else None
-    if report is None:
-        if resume:
-            watch.say("no such sweep was begun yet: this one begins")
-        assert request is not None  # noqa: S101 - without one, resume_sweep has refused
-        report = run_sweep(request, project, watch, staff, stopping.is_set)
+    with contextlib.redirect_stdout(sys.stderr):  # Ray prints what becomes of its nodes, and stdout is for the answer
+        report = resume_sweep(request, trials, project, watch, staff, stopping.is_set) if resume else None
+        if report is None:
+            if resume:
+                watch.say("no such sweep was begun yet: this one begins")
+            assert request is not None  # noqa: S101 - without one, resume_sweep has refused
+            report = run_sweep(request, project, watch, staff, stopping.is_set)
     print_json(report.as_json()) if json else _print_report(report)
 
 

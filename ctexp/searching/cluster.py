@@ -23,6 +23,8 @@ from ctexp.searching.staff import CORES_A_WORKER
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves the house
 PATIENCE = 600
 """Seconds without a single worker, before the sweep gives the cluster up."""
+JOINING = 60
+"""Seconds in which the first node with cores or a GPU must have joined: job scripts start all at once."""
 _NAP = 0.5
 
 
@@ -67,18 +69,16 @@ class RayCrew:
         self._ray, self._workplace = ray, workplace
         quiet = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
         try:
-            if address == "local":
-                ray.init(include_dashboard=False, **quiet)
+            if address == "local":  # a new one, also where the environment names another
+                ray.init(address="local", include_dashboard=False, **quiet)
             else:
                 ray.init(address=address, **quiet)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise WorkError(f"--ray {address}: the cluster must be reachable: {first}") from error
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        nodes = _nodes_with_room(ray, address, watch)
         gpus = sum(int(node.get("GPU", 0)) for node in nodes)
         cores = min(CORES_A_WORKER, max(int(node.get("CPU", 0)) for node in nodes))
-        if not gpus and not cores:
-            raise WorkError(f"--ray {address}: the cluster must have cores or GPUs, its nodes offer none")
         count = workers or gpus or sum(int(node.get("CPU", 0)) // cores for node in nodes)
         self._options = {"num_gpus": 1} if gpus else {"num_cpus": cores}
         self._cores = None if gpus else cores
@@ -187,6 +187,25 @@ class RayCrew:
             with contextlib.suppress(Exception):
                 self._ray.kill(slot.actor)
         self._ray.shutdown()
+
+
+def _nodes_with_room(ray: Any, address: str, watch: Watch) -> list[dict[str, float]]:
+    """Give what each node offers; a cluster whose nodes are still starting is waited for."""
+    end = time.monotonic() + JOINING
+    told = False
+    while True:
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        if any(node.get("GPU", 0) >= 1 or node.get("CPU", 0) >= 1 for node in nodes):
+            return nodes
+        if time.monotonic() > end:
+            ray.shutdown()
+            raise WorkError(
+                f"--ray {address}: the cluster must have cores or GPUs, its nodes offered none in {JOINING} s"
+            )
+        if not told:
+            watch.say("Ray cluster without cores or GPUs so far: waiting for its nodes")
+            told = True
+        time.sleep(_NAP)
 
 
 def _use_token() -> None:

@@ -104,19 +104,38 @@ class RayNode:
 
 @contextlib.contextmanager
 def ray_cluster(environment: dict[str, str], nodes: int) -> Iterator[tuple[str, list[RayNode]]]:
-    """Run a head without cores and nodes of one core each; give the address and the nodes."""
+    """Run a head without cores and nodes of one core each; give the address and the nodes.
+
+    Each has a loopback address of its own: of several nodes with one address the sweep's process may attach itself to
+    any, and be lost with it.
+    """
     port = free_port()
     address = f"127.0.0.1:{port}"
-    head = RayNode("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false", environment=environment)
-    started = [head]
+    words = ["--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--num-cpus=0", "--include-dashboard=false"]
+    started = [RayNode(*words, environment=environment)]
     try:
         wait_for_port(port)
-        workers = [RayNode(f"--address={address}", "--num-cpus=1", environment=environment) for _ in range(nodes)]
-        started += workers
+        workers = []
+        for number in range(nodes):
+            words = [f"--address={address}", f"--node-ip-address=127.0.0.{number + 2}", "--num-cpus=1"]
+            workers.append(RayNode(*words, environment=environment))
+            started.append(workers[-1])
+            wait_for_nodes(address, number + 2, environment)  # two that join at once collide on one machine
         yield address, workers
     finally:
         for node in reversed(started):
             node.kill()
+
+
+def wait_for_nodes(address: str, count: int, environment: dict[str, str]) -> None:
+    """Wait until so many nodes, the head among them, are members of the cluster."""
+    words = [Path(sys.executable).with_name("ray"), "status", "--address", address]
+    for _ in range(60):
+        told = subprocess.run(words, check=False, env=environment, capture_output=True, text=True).stdout
+        if told.count(" node_") >= count:
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"{address}: fewer than {count} nodes joined\n{told}")
 
 
 def wait_for_port(port: int) -> None:
