@@ -25,7 +25,7 @@ PATIENCE = 600
 """Seconds without a single worker, before the sweep gives the cluster up."""
 JOINING = 60
 """Seconds in which the first node with cores or a GPU must have joined: job scripts start all at once."""
-_NAP = 0.5
+_NAP, _CHECK = 0.5, 10.0
 
 
 @dataclass
@@ -86,8 +86,9 @@ class RayCrew:
         watch.say(f"Ray cluster of {len(nodes)} nodes: {count} workers, {what}")
         self._watch = watch
         self._slots = [self._hire() for _ in range(count)]
-        self._last_ready = time.monotonic()
+        self._last_ready = self._last_check = time.monotonic()
         self._stopping = False
+        self._home = ray.get_runtime_context().get_node_id()
 
     def _hire(self) -> _Slot:
         """Ask for an actor; it is ready when the cluster has room for it."""
@@ -109,6 +110,7 @@ class RayCrew:
 
     def listen(self, seconds: float) -> list[Progress | Outcome]:
         """Wait for news, at most so long; a node that is lost is news as an outcome that failed."""
+        self._check_home()
         busy = [slot for slot in self._slots if slot.order is not None]
         if not busy:
             self._look_for_ready(seconds)
@@ -126,6 +128,13 @@ class RayCrew:
             if slot.work in ready:
                 heard.append(self._outcome(number, slot))
         return heard
+
+    def _check_home(self) -> None:
+        """End where this process's own node is lost: nothing can be begun through it, and Ray does not say so."""
+        if time.monotonic() - self._last_check > _CHECK:
+            self._last_check = time.monotonic()
+            if not any(node["Alive"] and node["NodeID"] == self._home for node in self._ray.nodes()):
+                raise WorkError("--ray: the node of the sweep itself must stay in the cluster, it was lost")
 
     def _outcome(self, number: int, slot: _Slot) -> Outcome:
         order = slot.order
