@@ -54,7 +54,7 @@ def test_flipped_bits_never_give_other_bytes() -> None:
     assert harmless <= 8  # time stamp, flags of the packer, operating system
 
 
-@pytest.mark.parametrize("tail", [b"\0" * 20, b"garbage", b"\x1f", gzip.compress(b"more")])
+@pytest.mark.parametrize("tail", [b"\0" * 20, b"garbage", b"\x1f", gzip.compress(b"more", mtime=0)])
 def test_what_follows_the_archive_is_dropped(tail: bytes) -> None:
     """Zero padding, garbage or another member behind the content does not matter."""
     assert inflate(ARCHIVE + tail) == CONTENT

@@ -6,10 +6,15 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -66,6 +71,25 @@ class Program:
     def json(self, *words: object) -> dict:
         """Run a command with `--json` and give its answer, which must be all that is on stdout."""
         return json.loads(self(*words, "--json").stdout)
+
+    def client(self) -> "MlflowClient":
+        """The project's store."""
+        from mlflow import MlflowClient
+
+        return MlflowClient(f"sqlite:///{self.folder / 'mlflow.db'}")
+
+    def runs(self) -> "list[Run]":
+        """All runs of the project."""
+        client = self.client()
+        experiment = client.get_experiment_by_name("ctexp")
+        return client.search_runs([experiment.experiment_id], max_results=1000) if experiment else []
+
+    def children(self, parent: str) -> "list[Run]":
+        """The trials of a sweep, by number."""
+        mine = [run for run in self.runs() if run.data.tags.get("mlflow.parentRunId") == parent]
+        return sorted(
+            (run for run in mine if "ctexp.trial" in run.data.tags), key=lambda run: int(run.data.tags["ctexp.trial"])
+        )
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from mlflow import MlflowClient
 
 SWEEP = """
 question = "Does it go on?"
@@ -29,25 +28,6 @@ epochs = 2
 network.filters.1 = { choices = [4, 8] }
 training.learning_rate = { low = 1e-4, high = 1e-2, log = true }
 """
-
-
-def client_of(program) -> MlflowClient:
-    """The project's store."""
-    return MlflowClient(f"sqlite:///{program.folder / 'mlflow.db'}")
-
-
-def runs_of(client: MlflowClient) -> list:
-    """All runs of the project."""
-    experiment = client.get_experiment_by_name("ctexp")
-    return client.search_runs([experiment.experiment_id], max_results=1000) if experiment else []
-
-
-def children_of(client: MlflowClient, parent: str) -> list:
-    """The trials of a sweep, by number."""
-    mine = [run for run in runs_of(client) if run.data.tags.get("mlflow.parentRunId") == parent]
-    return sorted(
-        (run for run in mine if "ctexp.trial" in run.data.tags), key=lambda run: int(run.data.tags["ctexp.trial"])
-    )
 
 
 def gist(report: dict) -> list[tuple]:
@@ -100,11 +80,11 @@ def whole(scans, program_in, sweep_file, tmp_path_factory):
 def test_a_sweep_is_one_tree_of_runs(whole) -> None:
     """The sweep is the parent of its trials; each trial has hyperparameters, curve, metrics, status and reason."""
     program, report, _ = whole
-    client = client_of(program)
+    client = program.client()
     parent = client.get_run(report["run_id"])
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["ctexp.kind"] == "sweep"
-    trials = children_of(client, report["run_id"])
+    trials = program.children(report["run_id"])
     assert [run.info.run_id for run in trials] == [one["run_id"] for one in report["trials"]]
     for run, one in zip(trials, report["trials"], strict=True):
         assert run.info.status == "FINISHED"
@@ -121,7 +101,7 @@ def test_a_sweep_is_one_tree_of_runs(whole) -> None:
 def test_the_chosen_network_is_registered_and_answers(whole, scans) -> None:
     """The chosen trial's run has the registered version, whose numbers are those that the trial was scored by."""
     program, report, _ = whole
-    (version,) = client_of(program).search_model_versions("name = 'ctexp'")
+    (version,) = program.client().search_model_versions("name = 'ctexp'")
     assert version.run_id == report["best"]["run_id"]
     assert report["model"] == {"name": "ctexp", "version": "1", "alias": "champion"}
     assert report["metrics"]["val_auc"] == pytest.approx(report["best"]["score"], abs=1e-9)
@@ -159,7 +139,7 @@ def test_a_trial_is_the_training_that_its_settings_name(whole, program, scans) -
     settings.write_text(f'preset = "smoke"\n[network]\nfilters = {filters}\n[training]\nepochs = 3\n'
                         f'learning_rate = {chosen["hyperparameters"]["training.learning_rate"]!r}\n')  # fmt: skip
     answer = program.json("train", "--data", scans, "--config", settings)
-    history = client_of(program).get_metric_history(answer["run_id"], "epoch/val_auc")
+    history = program.client().get_metric_history(answer["run_id"], "epoch/val_auc")
     assert [point.value for point in history] == chosen["curve"]
 
 
@@ -181,7 +161,7 @@ def test_a_killed_worker_costs_nothing(whole, program, scans, sweep_file) -> Non
     assert process.returncode == 0, err
     assert "SIGKILL" in err
     assert gist(json.loads(out)) == gist(whole[1])
-    assert {run.info.status for run in runs_of(client_of(program))} == {"FINISHED"}
+    assert {run.info.status for run in program.runs()} == {"FINISHED"}
 
 
 def test_a_killed_sweep_takes_its_workers_along_and_goes_on(whole, program, scans, sweep_file) -> None:
@@ -195,12 +175,12 @@ def test_a_killed_sweep_takes_its_workers_along_and_goes_on(whole, program, scan
     _, alive = psutil.wait_procs(workers, timeout=5)
     assert not alive
     report = program.json("sweep", "--resume")
-    client = client_of(program)
-    assert [run.info.run_id for run in runs_of(client) if run.data.tags.get("ctexp.kind") == "sweep"] == [
+    client = program.client()
+    assert [run.info.run_id for run in program.runs() if run.data.tags.get("ctexp.kind") == "sweep"] == [
         report["run_id"]
     ]
     assert gist(report) == gist(whole[1])
-    assert {run.info.status for run in runs_of(client)} == {"FINISHED"}
+    assert {run.info.status for run in program.runs()} == {"FINISHED"}
     for one in report["trials"]:
         steps = [point.step for point in client.get_metric_history(one["run_id"], "epoch/val_auc")]
         assert steps == list(range(1, len(one["curve"]) + 1))
@@ -220,18 +200,18 @@ def test_kills_of_everything_at_random_moments_lose_nothing(whole, program, scan
             kill_tree(process)
     done = program.start(*words)
     out, err = done.communicate(timeout=300)
-    client = client_of(program)
+    client = program.client()
     if done.returncode == 2:  # it had ended before the last kill
         assert "all its 4 trials are done" in err
-        (parent,) = [run for run in runs_of(client) if run.data.tags.get("ctexp.kind") == "sweep"]
+        (parent,) = [run for run in program.runs() if run.data.tags.get("ctexp.kind") == "sweep"]
         trials = [json.loads(next(v for k, v in run.data.tags.items() if k.startswith("ctexp.outcome."))) for run in
-                  children_of(client, parent.info.run_id)]  # fmt: skip
+                  program.children(parent.info.run_id)]  # fmt: skip
         assert [one["curve"] for one in trials] == [one["curve"] for one in whole[1]["trials"]]
     else:
         assert done.returncode == 0, err
         assert gist(json.loads(out)) == gist(whole[1])
-    assert not [run for run in runs_of(client) if run.info.status == "RUNNING"]
-    assert len([run for run in runs_of(client) if run.data.tags.get("ctexp.kind") == "sweep"]) == 1
+    assert not [run for run in program.runs() if run.info.status == "RUNNING"]
+    assert len([run for run in program.runs() if run.data.tags.get("ctexp.kind") == "sweep"]) == 1
     assert len(client.search_model_versions("name = 'ctexp'")) == 1
 
 
@@ -243,77 +223,7 @@ def test_interrupt_ends_after_the_epoch_and_can_be_gone_on_with(whole, program, 
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "ctexp sweep --resume" in err
-    runs = runs_of(client_of(program))
+    runs = program.runs()
     assert {run.info.status for run in runs if run.data.tags["ctexp.kind"] == "sweep"} == {"KILLED"}
     assert "RUNNING" not in {run.info.status for run in runs}
     assert gist(program.json("sweep", "--resume")) == gist(whole[1])
-
-
-def test_extending_and_changing(program, scans, sweep_file) -> None:
-    """A finished sweep is extended by --trials under the same run; a changed one is refused, and another may begin."""
-    first = program.json("sweep", sweep_file, "--data", scans, "--algorithm", "random", "--trials", 2, "--epochs", 1)
-    assert "are done" in program("sweep", "--resume", exit_code=2).stderr
-    longer = program.json("sweep", "--resume", "--trials", 3)
-    assert longer["run_id"] == first["run_id"]
-    assert gist(longer)[:2] == gist(first)
-    assert len(longer["trials"]) == 3
-    changed = program("sweep", sweep_file, "--data", scans, "--algorithm", "random", "--epochs", 2, "--resume",
-                      exit_code=2)  # fmt: skip
-    assert "epochs" in changed.stderr
-    assert "new one" in changed.stderr
-
-
-def test_hyperband_goes_on_with_promoted_trials(program, scans) -> None:
-    """A promoted trial keeps its run and its epochs: nothing is trained twice, and the curve is one."""
-    file = program.folder / "bands.toml"
-    file.write_text(
-        SWEEP.replace('"bayesian"', '"hyperband"')
-        .replace("trials = 4", "trials = 5")
-        .replace('[stop]\nrule = "median"\ntrials = 2\nepochs = 2\n', "")
-    )
-    report = program.json("sweep", file, "--data", scans)
-    client = client_of(program)
-    lengths = sorted(len(one["curve"]) for one in report["trials"])
-    assert len(report["trials"]) == len(children_of(client, report["run_id"])) == 5
-    assert lengths == [1, 1, 3, 3, 3]  # three begin with an epoch and one is promoted, two are trained at once
-    for one in report["trials"]:
-        assert one["status"] == ("finished" if len(one["curve"]) == 3 else "stopped")
-        steps = [point.step for point in client.get_metric_history(one["run_id"], "epoch/val_auc")]
-        assert steps == list(range(1, len(one["curve"]) + 1))
-    assert len(report["best"]["curve"]) == 3
-
-
-def test_folds_are_grandchildren(program, scans, sweep_file) -> None:
-    """With folds each trial has a run a fold, its score is their mean, and the chosen settings are trained again."""
-    report = program.json("sweep", sweep_file, "--data", scans, "--folds", 2, "--trials", 2, "--epochs", 1)
-    client = client_of(program)
-    for one in report["trials"]:
-        folds = [run for run in runs_of(client) if run.data.tags.get("mlflow.parentRunId") == one["run_id"]]
-        scores = [run.data.metrics["val_auc"] for run in folds]
-        assert len(scores) == 2
-        assert one["score"] == pytest.approx(sum(scores) / 2)
-        assert one["error"] > 0 or scores[0] == scores[1]
-    (version,) = client.search_model_versions("name = 'ctexp'")
-    assert client.get_run(version.run_id).data.tags["ctexp.again"] == str(report["best"]["number"])
-
-
-def test_a_diverged_trial_fails_alone(program, scans) -> None:
-    """A learning rate that blows up is a failed trial with its reason; the others are trained and one is chosen."""
-    file = program.folder / "wild.toml"
-    file.write_text('preset = "smoke"\nalgorithm = "grid"\ntrials = 2\nepochs = 2\n[objective]\nmetric = "val_loss"\n'
-                    "[settings.training]\nschedule = \"constant\"\n"
-                    "[settings.network]\nnormalisation = \"none\"\n"
-                    "[space]\ntraining.learning_rate = { choices = [10.0, 0.001] }\n")  # fmt: skip
-    report = program.json("sweep", file, "--data", scans)
-    by_rate = {one["hyperparameters"]["training.learning_rate"]: one for one in report["trials"]}
-    assert by_rate[0.001]["status"] == "finished"
-    assert report["best"]["number"] == by_rate[0.001]["number"]
-
-
-def test_workers_beside_each_other_share_the_cores(program, scans, sweep_file) -> None:
-    """Two workers on two cores run two trials at a time and end with as many trials, none twice."""
-    report = program.json("sweep", sweep_file, "--data", scans, "--workers", 2, "--algorithm", "random")
-    assert [one["number"] for one in report["trials"]] == [0, 1, 2, 3]
-    spans = sorted((one["began"], one["began"] + one["seconds"]) for one in report["trials"])
-    assert spans[1][0] < spans[0][1]
-    assert len({json.dumps(one["hyperparameters"]) for one in report["trials"]}) == 4
