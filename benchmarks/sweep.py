@@ -167,7 +167,7 @@ def measure_memory(folder: Path, scans: Path) -> Iterator[str]:
     yield f"largest: {max(one['rss'] for one in trials) / 2**20:.0f} MiB"
 
 
-def measure_kills(folder: Path, scans: Path, kills: int = 20, trials: int = 12) -> Iterator[str]:
+def measure_kills(folder: Path, scans: Path, kills: int = 20, trials: int = 40) -> Iterator[str]:
     """SIGKILL at random moments, and what is lost."""
     calm, _ = Project(folder / "calm", scans).sweep("small.toml", "--trials", trials)
     project = Project(folder / "kills", scans)

@@ -20,6 +20,7 @@ from ctexp.tracking import figures
 from ctexp.tracking.provenance import code_facts, hardware_facts, package_versions
 from ctexp.tracking.run import MlflowRun, Run
 from ctexp.tracking.store import Store
+from ctexp.tracking.tags import KIND_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ def begin_run(
     collection = chosen.collection
     name = f"{version.name} {version.version} on {WHERE[chosen.kind] if chosen.kind != 'site' else collection.source}"
     tags = {
-        "ctexp.kind": KIND,
+        KIND_TAG: KIND,
         "ctexp.evaluated.model": version.name,
         "ctexp.evaluated.version": version.version,
         "ctexp.evaluated.run": version.run_id,

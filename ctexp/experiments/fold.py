@@ -14,13 +14,13 @@ from ctexp.experiments.epochs import run_epochs
 from ctexp.experiments.request import TrainingRequest
 from ctexp.experiments.watch import Watch
 from ctexp.learning.evaluation import Outputs, evaluate
+from ctexp.tracking.tags import FOLD_TAG, KIND_TAG, PARENT_TAG, REPEAT_TAG
 
 if TYPE_CHECKING:
     from ctexp.learning.training import Standing
     from ctexp.tracking.run import Run
     from ctexp.tracking.store import Store
 
-KIND_TAG, FOLD_TAG, REPEAT_TAG, PARENT_TAG = "ctexp.kind", "ctexp.fold", "ctexp.repeat", "mlflow.parentRunId"
 NETWORK_FOLDER = "network"
 QUOTED = ("auc", "accuracy", "sensitivity", "specificity", "loss")
 

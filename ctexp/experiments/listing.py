@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from ctexp.errors import UnknownReferenceError
 from ctexp.learning.intervals import Estimate
+from ctexp.tracking.tags import KIND_TAG, PARENT_TAG, REPLACED_TAG, TRIAL_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowEntity
 
     from ctexp.tracking.store import Store
 
-KIND_TAG, TRIAL_TAG, REPLACED_TAG = "ctexp.kind", "ctexp.trial", "ctexp.replaced"
-PARENT_TAG = "mlflow.parentRunId"
 FEWEST_LETTERS = 6
 LISTED = ("training", "sweep", "evaluation", "reproduction")
 """Kinds that are listed; trials and folds are counted with the run that they belong to."""

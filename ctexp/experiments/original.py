@@ -12,13 +12,14 @@ from ctexp.errors import DataError, InputError
 from ctexp.experiments.circumstances import Circumstances
 from ctexp.experiments.compare import read_answers
 from ctexp.experiments.data import Prepared, prepare_data
-from ctexp.experiments.listing import PARENT_TAG, REPLACED_TAG, TRIAL_TAG, find_run, kind_of, search
+from ctexp.experiments.listing import find_run, kind_of, search
 from ctexp.experiments.rebuild import RequestOfSweep, read_text, request_of_run
 from ctexp.experiments.request import TrainingRequest
 from ctexp.experiments.verdict import Results
 from ctexp.experiments.watch import Watch
 from ctexp.overrides import flatten, from_flat, setting_types
 from ctexp.project import Project
+from ctexp.tracking.tags import FOLD_TAG, PARENT_TAG, REPLACED_TAG, TRIAL_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowEntity
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from ctexp.tracking.store import Store
 
 REPRODUCES_TAG = "ctexp.reproduces"
-FOLD_TAG = "ctexp.fold"
 KINDS = ("training", "trial", "fold")
 
 

@@ -11,6 +11,7 @@ from ctexp.experiments.data import Prepared, prepare_data
 from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
 from ctexp.experiments.watch import Watch
 from ctexp.project import Project
+from ctexp.tracking.tags import PARENT_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowEntity
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 RequestOfSweep = Callable[["MlflowEntity"], TrainingRequest | None]
 """Reads from a sweep's parent run which data its trials had; None where the run is no sweep. Sweeps lie on a floor
 above, so the command line brings it along."""
-_PARENT_TAG = "mlflow.parentRunId"
 
 
 def request_of_run(store: "Store", run_id: str, of_sweep: RequestOfSweep) -> TrainingRequest:
@@ -40,7 +40,7 @@ def request_of_run(store: "Store", run_id: str, of_sweep: RequestOfSweep) -> Tra
         request = of_sweep(run)
         if request is not None:
             return request
-        at = run.data.tags.get(_PARENT_TAG)
+        at = run.data.tags.get(PARENT_TAG)
     raise InputError(f"run {run_id}: must be a training or a trial of ctexp, it does not say which scans it had")
 
 
@@ -90,7 +90,7 @@ def sides_of_run(
         text = read_text(store, at, "split.csv")
         if text is not None:
             return {row["sha256"]: row["side"] for row in csv.DictReader(text.splitlines())}
-        at = store.run(at).data.tags.get(_PARENT_TAG)
+        at = store.run(at).data.tags.get(PARENT_TAG)
     split = rebuild().split
     return {scan.sha256: side for side in ("train", "validation", "test") for scan in getattr(split, side)}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ctexp.config import Experiment, check
 from ctexp.experiments.circumstances import Circumstances, Difference, compare_circumstances, doubts
 from ctexp.experiments.epochs import run_epochs
-from ctexp.experiments.listing import KIND_TAG, PARENT_TAG, search
+from ctexp.experiments.listing import search
 from ctexp.experiments.original import REPRODUCES_TAG, Original, read_original
 from ctexp.experiments.rebuild import RequestOfSweep
 from ctexp.experiments.verdict import (
@@ -25,6 +25,7 @@ from ctexp.experiments.verdict import (
 )
 from ctexp.experiments.watch import Watch
 from ctexp.project import Project
+from ctexp.tracking.tags import KIND_TAG, PARENT_TAG
 
 if TYPE_CHECKING:
     from ctexp.experiments.epochs import Learned

@@ -11,13 +11,13 @@ from ctexp.datasets.sources import find_source
 from ctexp.datasets.splits import Split
 from ctexp.errors import DataError, InputError
 from ctexp.experiments.data import Prepared, prepare_data
-from ctexp.experiments.fold import KIND_TAG, PARENT_TAG
 from ctexp.experiments.folds import deal_folds, learn_folds, taught
 from ctexp.experiments.learn import TrainingReport, learn
 from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
 from ctexp.experiments.watch import Watch
 from ctexp.overrides import flatten, signature
 from ctexp.project import Project
+from ctexp.tracking.tags import KIND_TAG, PARENT_TAG
 
 if TYPE_CHECKING:
     from ctexp.tracking.run import Run
@@ -51,7 +51,7 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
     prepared_seconds = time.monotonic() - began
 
     name = request.name or f"{request.preset}-{signature(experiment)}"
-    with MlflowRun.start(store, name, {"ctexp.kind": "training"}) as run:
+    with MlflowRun.start(store, name, {KIND_TAG: "training"}) as run:
         from ctexp.experiments.record import data_facts, log_inputs, split_table
 
         watch.say(f"run {run.id} ({name})")

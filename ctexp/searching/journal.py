@@ -13,9 +13,9 @@ from typing import Any
 from mlflow.entities import Run as MlflowEntity
 from mlflow.entities import RunTag
 from mlflow.tracking.context.registry import resolve_tags
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from ctexp.config import Experiment
+from ctexp.experiments.listing import search
 from ctexp.overrides import flatten, override
 from ctexp.searching.orders import Outcome
 from ctexp.searching.records import Configuration, TrialRecord
@@ -24,10 +24,9 @@ from ctexp.searching.trial import OUTCOME_TAG
 from ctexp.tracking.process import this_process
 from ctexp.tracking.run import MlflowRun
 from ctexp.tracking.store import OWNER_TAG, REASON_TAG, Store
+from ctexp.tracking.tags import FOLD_TAG, KIND_TAG, PARENT_TAG, REPLACED_TAG, TRIAL_TAG
 
-KIND_TAG, TRIAL_TAG, FOLD_TAG = "ctexp.kind", "ctexp.trial", "ctexp.fold"
 CONFIGURATION_TAG = "ctexp.configuration"
-REPLACED_TAG = "ctexp.replaced"
 STATUS_TAG = "ctexp.status"
 REQUEST_TAG = "ctexp.sweep.request"
 _CHUNK = 4000
@@ -113,12 +112,12 @@ class Journal:
     @staticmethod
     def sweeps(store: Store) -> list[MlflowEntity]:
         """Give the parent runs of all sweeps, the latest first."""
-        return _search(store, f"tags.`{KIND_TAG}` = 'sweep'")
+        return search(store, f"tags.`{KIND_TAG}` = 'sweep'")
 
     def children(self) -> dict[int, Child]:
         """Give the trials' runs by number; one that was replaced is left out."""
         sweep = self._store.run(self.run.id)
-        runs = _search(self._store, f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self.run.id}'")
+        runs = search(self._store, f"tags.`{PARENT_TAG}` = '{self.run.id}'")
         found: dict[int, Child] = {}
         for run in runs:
             tags = run.data.tags
@@ -140,7 +139,7 @@ class Journal:
 
     def fold_runs(self, child_id: str) -> tuple[str, ...]:
         """Give the runs of a trial's folds, first to last."""
-        runs = _search(self._store, f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{child_id}'")
+        runs = search(self._store, f"tags.`{PARENT_TAG}` = '{child_id}'")
         numbered = {int(run.data.tags[FOLD_TAG]): run.info.run_id for run in runs if FOLD_TAG in run.data.tags}
         return tuple(numbered[number] for number in sorted(numbered))
 
@@ -151,7 +150,7 @@ class Journal:
             TRIAL_TAG: str(leg.trial),
             CONFIGURATION_TAG: json.dumps(leg.configuration),
             OWNER_TAG: this_process(),
-            MLFLOW_PARENT_RUN_ID: self.run.id,
+            PARENT_TAG: self.run.id,
         }
         batch_size = experiment.training.batch_size if halved else None
         if batch_size is not None:
@@ -173,7 +172,7 @@ class Journal:
         have = self.fold_runs(child.run_id)
         for number in range(len(have) + 1, folds + 1):
             tags = {KIND_TAG: "fold", FOLD_TAG: str(number), OWNER_TAG: this_process(),
-                    MLFLOW_PARENT_RUN_ID: child.run_id}  # fmt: skip
+                    PARENT_TAG: child.run_id}  # fmt: skip
             made = self._client.create_run(
                 self._store.experiment_id, tags=resolve_tags(tags), run_name=f"trial {child.trial:03d} fold {number}"
             )
@@ -186,15 +185,13 @@ class Journal:
 
     def add_again(self, trial: int, experiment: Experiment, facts: Mapping[str, Any]) -> str:
         """Make, or find, the run of a chosen trial that is trained again; it counts as no trial."""
-        mine = _search(
-            self._store, f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self.run.id}' AND tags.`{KIND_TAG}` = 'training'"
-        )
+        mine = search(self._store, f"tags.`{PARENT_TAG}` = '{self.run.id}' AND tags.`{KIND_TAG}` = 'training'")
         for run in mine:
             if run.data.tags.get("ctexp.again") == str(trial):
                 self.take_over([run.info.run_id])
                 return str(run.info.run_id)
         tags = {KIND_TAG: "training", "ctexp.again": str(trial), OWNER_TAG: this_process(),
-                MLFLOW_PARENT_RUN_ID: self.run.id}  # fmt: skip
+                PARENT_TAG: self.run.id}  # fmt: skip
         made = self._client.create_run(
             self._store.experiment_id, tags=resolve_tags(tags), run_name=f"trial {trial:03d} trained again"
         )
@@ -225,19 +222,6 @@ class Journal:
     @property
     def _started(self) -> float:
         return float(self._store.run(self.run.id).info.start_time) / 1000
-
-
-def _search(store: Store, query: str) -> list[MlflowEntity]:
-    found: list[MlflowEntity] = []
-    token = None
-    while True:
-        page = store.client.search_runs(
-            [store.experiment_id], query, max_results=_PAGE, order_by=["attributes.start_time DESC"], page_token=token
-        )
-        found += page
-        token = page.token
-        if not token:
-            return found
 
 
 def _tuples(configuration: dict[str, Any]) -> Configuration:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ctexp.errors import UnknownReferenceError, WorkError
 from ctexp.registry.history import History, read_history
+from ctexp.tracking.tags import KIND_TAG, PARENT_TAG
 
 if TYPE_CHECKING:
     from ctexp.registry.ledger import Look
     from ctexp.registry.manifest import PredictorManifest
     from ctexp.registry.references import ModelVersion
     from ctexp.tracking.store import Store
-
-_PARENT_TAG = "mlflow.parentRunId"
 
 
 @dataclass(frozen=True)
@@ -119,20 +118,20 @@ def _run_facts(
 ) -> tuple[dict[str, str], dict[str, float], dict[str, str], dict[str, Any] | None]:
     try:
         data = store.run(run_id).data
-        parent = data.tags.get(_PARENT_TAG)
+        parent = data.tags.get(PARENT_TAG)
         above = store.run(parent).data if parent else None
     except UnknownReferenceError:  # deleted for good; the version can still answer
         return {}, {}, {}, None
     if above is None:
         return dict(data.params), dict(data.metrics), dict(data.tags), None
-    is_sweep = above.tags.get("ctexp.kind") == "sweep"
+    is_sweep = above.tags.get(KIND_TAG) == "sweep"
     sweep = {**above.params, **above.metrics, "name": above.tags.get("ctexp.sweep")} if is_sweep else None
     return {**above.params, **data.params}, dict(data.metrics), {**above.tags, **data.tags}, sweep
 
 
 def _evaluations(store: "Store", version: "ModelVersion") -> tuple[Evaluation, ...]:
     query = (
-        f"tags.`ctexp.kind` = 'evaluation' AND tags.`ctexp.evaluated.version` = '{version.version}' "
+        f"tags.`{KIND_TAG}` = 'evaluation' AND tags.`ctexp.evaluated.version` = '{version.version}' "
         f"AND tags.`ctexp.evaluated.model` = '{version.name}' AND attributes.status = 'FINISHED'"
     )
     runs = store.client.search_runs(

@@ -1,0 +1,11 @@
+"""Names of the tags by which runs are told apart and belong together; `mlflow ui` can search for them."""
+
+KIND_TAG = "ctexp.kind"
+"""training, sweep, trial, fold, evaluation, reproduction, or seed."""
+TRIAL_TAG = "ctexp.trial"
+FOLD_TAG = "ctexp.fold"
+REPEAT_TAG = "ctexp.repeat"
+REPLACED_TAG = "ctexp.replaced"
+"""On a trial's run that another one has taken the place of."""
+PARENT_TAG = "mlflow.parentRunId"
+"""MLflow nests runs by it."""
