@@ -8,9 +8,9 @@ from ctexp.overrides import flatten
 from ctexp.presets import PRESETS
 from ctexp.searching.definition import DIRECTIONS, SweepDefinition
 from ctexp.searching.draws import first_configurations
-from ctexp.searching.facts import text
 from ctexp.searching.plan import bracket_epochs, bracket_rounds, brackets
 from ctexp.searching.records import Configuration
+from ctexp.searching.report.facts import text
 from ctexp.searching.space import Hyperparameter
 
 SHOWN = 5

@@ -150,8 +150,8 @@ def _log_report(
 ) -> dict[str, float] | None:
     """Draw what was found and keep it with the parent run; give each hyperparameter's importance."""
     from ctexp.experiments.record import NOTE_TAG
-    from ctexp.searching.facts import Axis, SweepFacts
-    from ctexp.searching.report import draw_report
+    from ctexp.searching.report.facts import Axis, SweepFacts
+    from ctexp.searching.report.make import draw_report
 
     definition, collection = request.definition, material.data.collection
     counts = material.data.split.counts()

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ctexp.searching import figures, space_figures
-from ctexp.searching.drawing import limits, literal
-from ctexp.searching.facts import Axis, SweepFacts
-from ctexp.searching.importance import Importance, Share
 from ctexp.searching.records import Choice, TrialRecord, choose
+from ctexp.searching.report import figures, space_figures
+from ctexp.searching.report.drawing import limits, literal
+from ctexp.searching.report.facts import Axis, SweepFacts
+from ctexp.searching.report.importance import Importance, Share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ctexp.searching.facts import Axis
-from ctexp.searching.importance import LEAST, Importance, importance
 from ctexp.searching.records import TrialRecord
+from ctexp.searching.report.facts import Axis
+from ctexp.searching.report.importance import LEAST, Importance, importance
 
 A, B, C = (Axis(key, "float", 0.0, 1.0) for key in "abc")
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ctexp.searching.facts import Axis, SweepFacts
-from ctexp.searching.page import Plate, write_page
 from ctexp.searching.records import Choice, TrialRecord
+from ctexp.searching.report.facts import Axis, SweepFacts
+from ctexp.searching.report.page import Plate, write_page
 
 EVIL = "</td><script>alert('x')</script><img src=x onerror=alert(1)>\"'&lt;"
 AXES = (

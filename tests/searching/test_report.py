@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ctexp.searching.facts import Axis, SweepFacts
-from ctexp.searching.importance import Importance, Share
 from ctexp.searching.records import Choice, TrialRecord, choose
-from ctexp.searching.report import draw_report
-from ctexp.searching.words import captions, importance_words, notes, outcome
+from ctexp.searching.report.facts import Axis, SweepFacts
+from ctexp.searching.report.importance import Importance, Share
+from ctexp.searching.report.make import draw_report
+from ctexp.searching.report.words import captions, importance_words, notes, outcome
 
 AXES = (Axis("training.learning_rate", "float", 1e-4, 1e-2, True), Axis("network.dropout", "float", 0.0, 0.6))
 FACTS = SweepFacts("default", "Which rate?", "val_auc", True, "random", 15, 0, 2, 500.0, "200 scans of phantom", True,

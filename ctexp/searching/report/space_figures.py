@@ -6,9 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctexp.searching.drawing import CHOSEN, GREY, INK, MARKS, RING, drawn, legend, limits, literal, sheet, spread, ticks
-from ctexp.searching.facts import Axis, SweepFacts, compared, count, score_of, text
 from ctexp.searching.records import Choice, TrialRecord
+from ctexp.searching.report.drawing import (
+    CHOSEN,
+    GREY,
+    INK,
+    MARKS,
+    RING,
+    drawn,
+    legend,
+    limits,
+    literal,
+    sheet,
+    spread,
+    ticks,
+)
+from ctexp.searching.report.facts import Axis, SweepFacts, compared, count, score_of, text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ctexp.searching.facts import SweepFacts, compared, score_of
 from ctexp.searching.records import TrialRecord
+from ctexp.searching.report.facts import SweepFacts, compared, score_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

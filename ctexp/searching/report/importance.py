@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctexp.searching.facts import Axis, compared, count, score_of, text
 from ctexp.searching.records import TrialRecord
+from ctexp.searching.report.facts import Axis, compared, count, score_of, text
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

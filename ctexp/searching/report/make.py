@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ctexp.searching.drawing import limits
-from ctexp.searching.facts import SweepFacts, compared, duration, score_of, text
-from ctexp.searching.importance import Importance, importance
 from ctexp.searching.records import Choice, TrialRecord
-from ctexp.searching.words import (
+from ctexp.searching.report.drawing import limits
+from ctexp.searching.report.facts import SweepFacts, compared, duration, score_of, text
+from ctexp.searching.report.importance import Importance, importance
+from ctexp.searching.report.words import (
     NOT_MEDICAL,
     SYNTHETIC,
     alternatives,
@@ -60,7 +60,7 @@ def draw_report(facts: SweepFacts, trials: Sequence[TrialRecord], choice: Choice
         trials: all of it, however they ended; there may be none.
         choice: the trial that it ends with; None where no trial finished with a score.
     """
-    from ctexp.searching.page import Plate, write_page
+    from ctexp.searching.report.page import Plate, write_page
 
     ordered = sorted(trials, key=lambda one: one.number)
     edge = limits(facts, ordered)[1]
@@ -82,7 +82,7 @@ def draw_report(facts: SweepFacts, trials: Sequence[TrialRecord], choice: Choice
 def _draw(
     facts: SweepFacts, trials: Sequence[TrialRecord], choice: Choice | None, found: Importance
 ) -> "dict[str, Figure]":
-    from ctexp.searching import figures, space_figures
+    from ctexp.searching.report import figures, space_figures
 
     pictures: dict[str, Figure] = {}
     if trials:

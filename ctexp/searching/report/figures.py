@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctexp.searching.drawing import (
+from ctexp.searching.records import Choice, TrialRecord
+from ctexp.searching.report.drawing import (
     BLUE,
     CHOSEN,
     GREY,
@@ -21,9 +22,8 @@ from ctexp.searching.drawing import (
     say,
     sheet,
 )
-from ctexp.searching.facts import SweepFacts, compared, count, score_of
-from ctexp.searching.importance import Importance
-from ctexp.searching.records import Choice, TrialRecord
+from ctexp.searching.report.facts import SweepFacts, compared, count, score_of
+from ctexp.searching.report.importance import Importance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,9 +10,9 @@ from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from ctexp.searching.facts import SweepFacts, duration, score_of, text
 from ctexp.searching.records import Choice, TrialRecord
-from ctexp.searching.words import NOT_MEDICAL, SYNTHETIC, headline, notes, outcome, scored
+from ctexp.searching.report.facts import SweepFacts, duration, score_of, text
+from ctexp.searching.report.words import NOT_MEDICAL, SYNTHETIC, headline, notes, outcome, scored
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -204,4 +204,4 @@ def _known(score: float) -> float | None:
 
 
 def _file(name: str) -> str:
-    return resources.files("ctexp.searching").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("ctexp.searching.report").joinpath(name).read_text(encoding="utf-8")
