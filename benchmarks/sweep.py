@@ -158,7 +158,7 @@ def measure_workers(folder: Path, scans: Path) -> Iterator[str]:
 def measure_memory(folder: Path, scans: Path) -> Iterator[str]:
     """The worker's memory and the cost beside training over 30 short trials."""
     project = Project(folder / "memory", scans)
-    report, wall = project.sweep("small.toml", "--trials", 30)
+    report, wall = project.sweep("small.toml", "--trials", 30, "--workers", 1)
     trials = report["trials"]
     first, last = trials[0]["rss"] / 2**20, trials[-1]["rss"] / 2**20
     overhead, training = training_costs(report)
@@ -230,7 +230,8 @@ def main() -> None:
     print(f"# {platform.platform()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB")
     with tempfile.TemporaryDirectory(prefix="ctexp-benchmark-") as name:
         folder = Path(name)
-        write_phantoms(folder / "scans", PhantomSettings(scans=wished.scans))
+        if {"search", "workers"} & set(wished.parts or PARTS):
+            write_phantoms(folder / "scans", PhantomSettings(scans=wished.scans))
         write_phantoms(folder / "tiny", PhantomSettings(scans=40, size=48, seed=1))
         for part in wished.parts or PARTS:
             print(f"\n## {part}", flush=True)

@@ -18,9 +18,10 @@ from ctexp.errors import ConfigError, DataError, WorkError
 from ctexp.experiments.watch import Watch
 from ctexp.searching.orders import Order, Outcome, Progress, Workplace
 from ctexp.searching.remote import settle_in
-from ctexp.searching.staff import CORES_A_WORKER
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves the house
+CORES_A_SLOT = 2
+"""Cores that a trial gets on a node without GPUs that has so many."""
 PATIENCE = 600
 """Seconds without a single worker, before the sweep gives the cluster up."""
 JOINING = 60
@@ -47,7 +48,7 @@ class RayCrew:
     Args:
         workplace: what they need.
         address: the cluster's, or `local` for one that is started on this machine.
-        workers: how many; None for as many as the cluster has GPUs, or cores for.
+        workers: how many trials at once; they wait for nodes that have not joined yet.
         watch: told what the cluster has.
 
     Raises:
@@ -55,7 +56,7 @@ class RayCrew:
         WorkError: the cluster cannot be reached.
     """
 
-    def __init__(self, workplace: Workplace, address: str, workers: int | None, watch: Watch) -> None:
+    def __init__(self, workplace: Workplace, address: str, workers: int, watch: Watch) -> None:
         if address != "local" and not workplace.tracking_uri.startswith(("http://", "https://")):
             raise ConfigError(
                 f"--ray {address}: MLFLOW_TRACKING_URI must name an MLflow server that every node reaches, "
@@ -78,14 +79,14 @@ class RayCrew:
             raise WorkError(f"--ray {address}: the cluster must be reachable: {first}") from error
         nodes = _nodes_with_room(ray, address, watch)
         gpus = sum(int(node.get("GPU", 0)) for node in nodes)
-        cores = min(CORES_A_WORKER, max(int(node.get("CPU", 0)) for node in nodes))
-        count = workers or gpus or sum(int(node.get("CPU", 0)) // cores for node in nodes)
+        cores = min(CORES_A_SLOT, max(int(node.get("CPU", 0)) for node in nodes))
         self._options = {"num_gpus": 1} if gpus else {"num_cpus": cores}
         self._cores = None if gpus else cores
-        what = "a GPU each" if gpus else f"{cores} cores each"
-        watch.say(f"Ray cluster of {len(nodes)} nodes: {count} workers, {what}")
+        room = gpus or sum(int(node.get("CPU", 0)) // cores for node in nodes)
+        what = "a GPU" if gpus else f"{cores} core{'s' if cores > 1 else ''}"
+        watch.say(f"Ray cluster of {len(nodes)} nodes: room for {room} trials of {what}, {workers} workers wished")
         self._watch = watch
-        self._slots = [self._hire() for _ in range(count)]
+        self._slots = [self._hire() for _ in range(workers)]
         self._last_ready = self._last_check = time.monotonic()
         self._stopping = False
         self._home = ray.get_runtime_context().get_node_id()

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
+import psutil
+
 from ctexp.experiments.watch import Watch
 from ctexp.searching.machine import share, usable_cores, visible_gpus
 from ctexp.searching.orders import Workplace
 from ctexp.searching.workers import Crew, LocalCrew, Slot
 
-CORES_A_WORKER = 2
-"""Cores that a worker gets where nobody says otherwise."""
+MOST_WORKERS = 4
+"""Workers where nobody says otherwise. The more there are, the fewer results a proposal has seen: with ten, a Bayesian
+search of twenty trials would be a random one."""
+_GIB_A_WORKER = 4
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,8 @@ class Staff:
     """What is wished of workers.
 
     Attributes:
-        workers: how many; None for one a GPU, or one for every `CORES_A_WORKER` cores.
+        workers: how many; None for one a GPU, or one a core, but no more than `MOST_WORKERS` and what memory allows:
+            two workers with a core each are faster than one with two (`python -m benchmarks.sweep workers`).
         ray: address of a Ray cluster, `local` for one that is started here, None for processes of this machine.
     """
 
@@ -24,8 +29,11 @@ class Staff:
     ray: str | None = None
 
     def count(self) -> int:
-        """Give how many trials run at once on this machine."""
-        return self.workers or len(visible_gpus()) or max(1, len(usable_cores()) // CORES_A_WORKER)
+        """Give how many trials run at once; the list of trials depends on it, so it depends on nothing that varies."""
+        if self.workers or self.ray is not None:
+            return self.workers or MOST_WORKERS
+        room = psutil.virtual_memory().total // (_GIB_A_WORKER * 2**30)
+        return len(visible_gpus()) or max(1, min(MOST_WORKERS, len(usable_cores()), room))
 
 
 def hire(staff: Staff, workplace: Workplace, watch: Watch) -> Crew:
@@ -38,10 +46,14 @@ def hire(staff: Staff, workplace: Workplace, watch: Watch) -> Crew:
     if staff.ray is not None:
         from ctexp.searching.cluster import RayCrew
 
-        return RayCrew(workplace, staff.ray, staff.workers, watch)
+        return RayCrew(workplace, staff.ray, staff.count(), watch)
     count, gpus = staff.count(), visible_gpus()
     cores = share(usable_cores(), count)
     slots = [Slot(mine, gpus[number % len(gpus)] if gpus else None) for number, mine in enumerate(cores)]
-    what = f"{len(gpus)} GPUs" if gpus else f"{len(cores[0]) or 'all'} cores each"
-    watch.say(f"{count} {'worker' if count == 1 else 'workers'}, {what}")
+    what = f"{len(gpus)} GPUs" if gpus else f"{_count(len(cores[0]), 'core')} each" if cores[0] else "all cores"
+    watch.say(f"{_count(count, 'worker')}, {what}")
     return LocalCrew(workplace, slots)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -11,6 +11,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from typer.testing import CliRunner
+
+from ctexp.cli.main import app
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +125,7 @@ def test_scan_unlike_the_training_scans_is_answered_with_a_warning(trained, scan
     assert "Warning: unlike the training scans" in trained.program("predict", path).stdout
 
 
-def test_every_reference_finds_the_same_version(trained, scans) -> None:
+def test_every_reference_finds_the_same_version(trained, scans, monkeypatch) -> None:
     """Alias, version and run id give the same answer; what names nothing is one error line and exit code 2."""
     path = sorted((scans / "CT-0").iterdir())[0]
     said = {
@@ -130,8 +133,10 @@ def test_every_reference_finds_the_same_version(trained, scans) -> None:
         for reference in ("ctexp@champion", "models:/ctexp/1", "models:/ctexp@champion", trained.report["run_id"])
     }
     assert len(said) == 1
+    monkeypatch.chdir(trained.program.folder)
     for reference in ("ctexp@nobody", "models:/ctexp/9", "other@champion", "nonsense", "f" * 32):
-        done = trained.program("predict", path, "--model", reference, exit_code=2)
+        done = CliRunner().invoke(app, ["predict", str(path), "--model", reference])
+        assert done.exit_code == 2
         assert done.stderr.startswith("error: --model")
         assert len(done.stderr.splitlines()) == 1
 

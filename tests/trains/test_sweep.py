@@ -73,7 +73,7 @@ def sweep_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(scans, program_in, sweep_file, tmp_path_factory):
     """A project with a sweep that nobody interrupted, its answer, and what it told."""
     program = program_in(tmp_path_factory.mktemp("whole"))
-    done = program("sweep", sweep_file, "--data", scans, "--json")
+    done = program("sweep", sweep_file, "--workers", 1, "--data", scans, "--json")
     return program, json.loads(done.stdout), done.stderr
 
 
@@ -153,7 +153,7 @@ def test_narration_in_a_pipe_is_plain_lines(whole) -> None:
 
 def test_a_killed_worker_costs_nothing(whole, program, scans, sweep_file) -> None:
     """A worker killed in mid-trial is replaced, its trial goes on, and the sweep ends with the same trials."""
-    process = program.start("sweep", sweep_file, "--data", scans, "--json")
+    process = program.start("sweep", sweep_file, "--workers", 1, "--data", scans, "--json")
     wait_for(process, r"^trial +0 ")
     (worker,) = workers_of(process.pid)
     worker.kill()
@@ -166,7 +166,7 @@ def test_a_killed_worker_costs_nothing(whole, program, scans, sweep_file) -> Non
 
 def test_a_killed_sweep_takes_its_workers_along_and_goes_on(whole, program, scans, sweep_file) -> None:
     """After SIGKILL of the sweep its workers are gone, and --resume ends under the same run with the same trials."""
-    process = program.start("sweep", sweep_file, "--data", scans)
+    process = program.start("sweep", sweep_file, "--workers", 1, "--data", scans)
     wait_for(process, r"^trial +1 ")
     workers = workers_of(process.pid)
     assert workers
@@ -174,7 +174,7 @@ def test_a_killed_sweep_takes_its_workers_along_and_goes_on(whole, program, scan
     process.wait()
     _, alive = psutil.wait_procs(workers, timeout=5)
     assert not alive
-    report = program.json("sweep", "--resume")
+    report = program.json("sweep", "--resume", "--workers", 1)
     client = program.client()
     assert [run.info.run_id for run in program.runs() if run.data.tags.get("ctexp.kind") == "sweep"] == [
         report["run_id"]
@@ -190,7 +190,7 @@ def test_a_killed_sweep_takes_its_workers_along_and_goes_on(whole, program, scan
 def test_kills_of_everything_at_random_moments_lose_nothing(whole, program, scans, sweep_file, seed) -> None:
     """Killed as a whole three times, whenever, and gone on with by the same command, the sweep ends the same."""
     rng = random.Random(seed)
-    words = ["sweep", sweep_file, "--data", scans, "--resume", "--json"]
+    words = ["sweep", sweep_file, "--workers", 1, "--data", scans, "--resume", "--json"]
     for _ in range(3):
         process = program.start(*words)
         try:
@@ -217,7 +217,7 @@ def test_kills_of_everything_at_random_moments_lose_nothing(whole, program, scan
 
 def test_interrupt_ends_after_the_epoch_and_can_be_gone_on_with(whole, program, scans, sweep_file) -> None:
     """Ctrl-C lets the epoch finish, marks sweep and trial KILLED, tells how to go on, and loses nothing."""
-    process = program.start("sweep", sweep_file, "--data", scans)
+    process = program.start("sweep", sweep_file, "--workers", 1, "--data", scans)
     wait_for(process, r"^trial +0 ")
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -226,4 +226,4 @@ def test_interrupt_ends_after_the_epoch_and_can_be_gone_on_with(whole, program, 
     runs = program.runs()
     assert {run.info.status for run in runs if run.data.tags["ctexp.kind"] == "sweep"} == {"KILLED"}
     assert "RUNNING" not in {run.info.status for run in runs}
-    assert gist(program.json("sweep", "--resume")) == gist(whole[1])
+    assert gist(program.json("sweep", "--resume", "--workers", 1)) == gist(whole[1])

@@ -9,6 +9,7 @@ from ctexp.datasets.leakage.find import Pair
 from ctexp.datasets.splits import SIDES, Split
 from ctexp.errors import DataError
 
+_TOLD = 8
 _NEAREST_TO_TRAINING = {side: place for place, side in enumerate(SIDES)}
 
 
@@ -27,7 +28,7 @@ def join_copies(
         skip_bad: leave out copies whose labels contradict each other instead of raising.
 
     Returns:
-        The collection, and a line for each pair of two patients that were joined.
+        The collection, and a line for each pair of two patients that were joined, the first few at least.
 
     Raises:
         DataError: copies are labelled both normal and abnormal.
@@ -48,8 +49,10 @@ def join_copies(
     of_two = [pair for pair in pairs if pair.first.patient != pair.second.patient]
     names = _join([(pair.first.patient, pair.second.patient) for pair in of_two])
     scans = tuple(dataclasses.replace(scan, patient=names.get(scan.patient, scan.patient)) for scan in collection.scans)
-    notes = tuple(f"{_words(pair)}: kept on one side of the split, as of one patient" for pair in of_two)
-    return dataclasses.replace(collection, scans=scans), notes
+    notes = [f"{_words(pair)}: kept on one side of the split, as of one patient" for pair in of_two]
+    if len(notes) > _TOLD:
+        notes[_TOLD:] = [f"and {len(notes) - _TOLD} more pairs of near-duplicates, kept on one side as well"]
+    return dataclasses.replace(collection, scans=scans), tuple(notes)
 
 
 def part_copies(
