@@ -1,5 +1,6 @@
 """Networks and their training: sizes, learning, standing, export."""
 
+import gc
 import math
 
 import numpy as np
@@ -187,3 +188,20 @@ def test_precision_auto_is_one_that_exists() -> None:
     """`auto` becomes a precision; a named one stays."""
     assert resolve_precision("auto") in ("float32", "bfloat16")
     assert resolve_precision("bfloat16") == "bfloat16"
+
+
+def test_trainings_in_one_process_do_not_pile_up(sides) -> None:
+    """The steps that a training traced are let go when the next one begins: a worker does not grow with its trials."""
+    from tensorflow.python.framework.func_graph import FuncGraph
+
+    from ctexp.learning.training import train
+
+    settings = TrainingSettings(epochs=1, batch_size=8)
+    held = []
+    for _ in range(3):
+        for _ in train(_network(training=settings, data=sides), sides, settings, AugmentSettings(), seed=0):
+            pass
+        start_backend(0)
+        gc.collect()
+        held.append(sum(isinstance(one, FuncGraph) for one in gc.get_objects()))
+    assert held[2] <= held[0]
