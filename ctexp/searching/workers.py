@@ -111,17 +111,10 @@ class LocalCrew:
 
     def submit(self, order: Order) -> None:
         """Give an order to somebody free."""
-        number = next(number for number, worker in enumerate(self._workers) if worker.order is None)
-        for _ in range(2):
-            worker = self._workers[number]
-            worker.order, worker.began, worker.oom_kills = order, time.monotonic(), count_oom_kills()
-            try:
-                worker.connection.send(order)
-                return
-            except OSError:  # it died while it had nothing to do
-                worker.end()
-                self._workers[number] = self._start(self._slots[number])
-        self._workers[number].order = order  # the next listening finds out why it dies
+        worker = next(worker for worker in self._workers if worker.order is None)
+        worker.order, worker.began, worker.oom_kills = order, time.monotonic(), count_oom_kills()
+        with contextlib.suppress(OSError):  # it died while it had nothing to do: the next listening says so
+            worker.connection.send(order)
 
     def listen(self, seconds: float) -> list[Progress | Outcome]:
         """Wait for news, at most so long; a worker that died is news as an outcome that failed."""
