@@ -184,6 +184,44 @@ def test_onnx_says_what_keras_says(sides, tmp_path) -> None:
     assert not package.folder.exists()
 
 
+@pytest.mark.parametrize(
+    ("settings", "shape"),
+    [
+        (NetworkSettings(filters=(4, 6), padding="same", dense=5), (17, 20, 9)),
+        (NetworkSettings(filters=(4, 6), padding="same", stem_stride=2, head="max", dense=5), (33, 26, 19)),
+        (NetworkSettings(filters=(4, 6), padding="valid", pooling="average", dense=0), (20, 23, 16)),
+        (NetworkSettings(filters=(4, 6), padding="same", kernel=4, stem_stride=3, dropout=0), (40, 31, 30)),
+        (NetworkSettings(filters=(4,), padding="same", normalisation="none"), (8, 9, 10)),
+    ],
+)
+def test_every_kind_of_network_is_the_same_as_onnx(settings, shape, rng, tmp_path) -> None:
+    """Whatever a network is made of, with weights far from the first ones, ONNX gives its logits to 1e-4."""
+    from ctexp.learning.export import export_onnx
+    from ctexp.learning.network import build_network
+    from ctexp.registry.network import OnnxNetwork
+
+    network = build_network(settings, shape)
+    network.set_weights([rng.uniform(0.2, 1.2, weight.shape) * rng.choice([-1, 1], weight.shape) ** (weight.ndim > 1)
+                         for weight in network.get_weights()])  # fmt: skip
+    scans = rng.uniform(size=(3, *shape, 1)).astype(np.float32)
+    assert export_onnx(network, tmp_path / "network.onnx", scans) < 1e-4
+    trained = np.asarray(network(scans, training=False)).ravel()
+    assert np.ptp(trained) > 0
+    assert OnnxNetwork(tmp_path / "network.onnx").logits(scans) == pytest.approx(trained, rel=1e-4, abs=1e-4)
+
+
+def test_a_layer_that_cannot_be_written_is_named() -> None:
+    """A network with a layer that `build_network` never makes is refused, not exported as something else."""
+    import keras
+
+    from ctexp.learning.onnx_graph import to_onnx
+
+    inputs = keras.Input((8, 8, 8, 1))
+    strange = keras.Model(inputs, keras.layers.LayerNormalization(name="strange")(inputs))
+    with pytest.raises(WorkError, match="layer strange must be of a kind that is known"):
+        to_onnx(strange)
+
+
 def test_precision_auto_is_one_that_exists() -> None:
     """`auto` becomes a precision; a named one stays."""
     assert resolve_precision("auto") in ("float32", "bfloat16")
