@@ -1,14 +1,18 @@
 """A network as ONNX: asked without Keras, on the CPU."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
 from ctexp.errors import WorkError
+
+if TYPE_CHECKING:
+    from ctexp.registry.derivatives import DerivableNetwork
 
 NETWORK_NAME = "network.onnx"
 
@@ -29,7 +33,10 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         try:
-            self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+            self._content = file.read_bytes()
+            self._session: Any = onnxruntime.InferenceSession(
+                self._content, options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # the runtime's own exceptions share no base class
             raise WorkError(f"{file}: must be an ONNX network: {error}") from error
         self._input = self._session.get_inputs()[0].name
@@ -39,6 +46,17 @@ class OnnxNetwork:
         outputs = self._session.run(None, {self._input: inputs})[0]
         return np.asarray(outputs, dtype=np.float64).ravel()
 
+    @cached_property
+    def derivable(self) -> "DerivableNetwork":
+        """The same network with its inner layers open; made on first use, so that plain answers pay nothing for it.
+
+        Raises:
+            WorkError: it has operations whose derivative is not known.
+        """
+        from ctexp.registry.derivatives import DerivableNetwork
+
+        return DerivableNetwork(self._content)
+
 
 class OnnxEnsemble:
     """Several networks, one for a single one, that are asked the same.
@@ -46,16 +64,19 @@ class OnnxEnsemble:
     Args:
         files: the `.onnx` files, at least one.
 
+    Attributes:
+        members: the networks, in the order of the files.
+
     Raises:
         WorkError: one is no network that the runtime can load.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
-        self._members = [OnnxNetwork(file) for file in files]
+        self.members = [OnnxNetwork(file) for file in files]
 
     def logits(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Give each network's logits, (networks, n) float64, for prepared scans as `OnnxNetwork.logits` takes them."""
-        return np.stack([member.logits(inputs) for member in self._members])
+        return np.stack([member.logits(inputs) for member in self.members])
 
 
 def mean_logits(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

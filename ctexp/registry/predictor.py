@@ -71,13 +71,17 @@ class Predictor:
     Args:
         folder: holds `predictor.json` and the ONNX files that it names.
 
+    Attributes:
+        manifest: all that an answer depends on besides the scan.
+        networks: what is asked.
+
     Raises:
         WorkError: the folder holds no whole predictor.
     """
 
     def __init__(self, folder: Path) -> None:
         self.manifest = PredictorManifest.read(folder)
-        self._networks = OnnxEnsemble([folder / name for name in self.manifest.networks])
+        self.networks = OnnxEnsemble([folder / name for name in self.manifest.networks])
 
     def predict(self, path: Path) -> Prediction:
         """Answer on a scan file.
@@ -128,9 +132,9 @@ class Predictor:
         Args:
             inputs: prepared scans (n, rows, columns, slices, 1) float32 in 0..1.
         """
-        calibrated: npt.NDArray[np.float64] = special.expit(self._networks.logits(inputs) / self.manifest.temperature)
+        calibrated: npt.NDArray[np.float64] = special.expit(self.networks.logits(inputs) / self.manifest.temperature)
         return calibrated
 
     def logits(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Give the calibrated logits, (n,) float64, whose probabilities are the answers; inputs as for `ask`."""
-        return mean_logits(self._networks.logits(inputs) / self.manifest.temperature)
+        return mean_logits(self.networks.logits(inputs) / self.manifest.temperature)

@@ -29,13 +29,8 @@ def prepare(volume: Volume, settings: ScanSettings) -> npt.NDArray[np.float32]:
         (rows, columns, slices) float32 in 0..1. Rows run from front to back, columns from the patient's right to left
         (the picture a radiologist sees), slices from feet to head.
     """
-    picture = volume.stored[::-1, ::-1, :].transpose(1, 0, 2)
-    spacing_mm = (volume.spacing_mm[1], volume.spacing_mm[0], volume.spacing_mm[2])
-    if settings.geometry == "stretch":
-        centres, steps = _stretched(picture.shape, settings.shape)
-    else:
-        centres, steps = _physical(volume, picture, spacing_mm, settings)
-
+    picture = as_picture(volume.stored)
+    centres, steps = locate(volume, settings)
     low, high = settings.window_hu
     array: npt.NDArray[np.generic] = picture
     for axis in range(3):
@@ -46,12 +41,31 @@ def prepare(volume: Volume, settings: ScanSettings) -> npt.NDArray[np.float32]:
     return np.clip(result, 0.0, 1.0, out=result)
 
 
-_Positions = list[npt.NDArray[np.floating]]
+Positions = list[npt.NDArray[np.floating]]
 
 
-def _stretched(shape: tuple[int, ...], target: tuple[int, int, int]) -> tuple[_Positions, list[float]]:
+def as_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """View (x, y, z) as (rows, columns, slices), or the other way: the same exchange and flips undo themselves."""
+    return array[::-1, ::-1, :].transpose(1, 0, 2)
+
+
+def locate(volume: Volume, settings: ScanSettings) -> tuple[Positions, list[float]]:
+    """Find where the prepared array lies in the scan.
+
+    Returns:
+        For rows, columns and slices of the prepared array the centres of its voxels, in voxels of the scan seen as a
+        picture (`as_picture`), evenly spaced; and what one prepared voxel stands for, in voxels of the scan.
+    """
+    picture = as_picture(volume.stored)
+    if settings.geometry == "stretch":
+        return _stretched(picture.shape, settings.shape)
+    spacing_mm = (volume.spacing_mm[1], volume.spacing_mm[0], volume.spacing_mm[2])
+    return _physical(volume, picture, spacing_mm, settings)
+
+
+def _stretched(shape: tuple[int, ...], target: tuple[int, int, int]) -> tuple[Positions, list[float]]:
     """Put first and last centres on the scan's first and last (as `scipy.ndimage.zoom` does)."""
-    centres: _Positions = [np.linspace(0.0, n - 1.0, m) for n, m in zip(shape, target, strict=True)]
+    centres: Positions = [np.linspace(0.0, n - 1.0, m) for n, m in zip(shape, target, strict=True)]
     return centres, [n / m for n, m in zip(shape, target, strict=True)]
 
 
@@ -60,10 +74,10 @@ def _physical(
     picture: npt.NDArray[np.generic],
     spacing_mm: tuple[float, float, float],
     settings: ScanSettings,
-) -> tuple[_Positions, list[float]]:
+) -> tuple[Positions, list[float]]:
     """Put the centres on a grid in mm round the middle of the body."""
     middle = body_centre(volume, picture, spacing_mm)
-    centres: _Positions = []
+    centres: Positions = []
     steps = []
     for axis in range(3):
         step = settings.extent_mm[axis] / settings.shape[axis] / spacing_mm[axis]
