@@ -205,7 +205,7 @@ def _through_average(step: Step, read: Array, put_out: Array, gradient: Array) -
 
 
 def _through_global_max(step: Step, read: Array, put_out: Array, gradient: Array) -> Array:
-    largest = (read == put_out).astype(np.float32)
+    largest: Array = np.equal(read, put_out).astype(np.float32)
     largest *= gradient / largest.sum(axis=(2, 3, 4), keepdims=True)
     return largest
 
