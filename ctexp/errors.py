@@ -7,6 +7,7 @@ CtexpError
 │   ├── DataError     a collection, its labels, its patients or its split
 │   └── UnknownReferenceError   a run, a model or an alias that is not there
 └── WorkError         the work itself failed (exit 1)
+    └── StoreUnreachableError   the store does not answer
 
 A message is one line, `place: rule, value, remedy`, and never needs a traceback to be understood.
 """
@@ -42,3 +43,7 @@ class UnknownReferenceError(InputError):
 
 class WorkError(CtexpError):
     """The work failed although the input was right: disk, store or numbers."""
+
+
+class StoreUnreachableError(WorkError):
+    """The store that knows the runs and versions does not answer."""

@@ -45,6 +45,11 @@ class Project:
         return Path(os.environ.get("CTEXP_CACHE") or self.root / ".ctexp" / "cache").absolute()
 
     @property
+    def models(self) -> Path:
+        """Folder of the local copies of registered versions, in the cache."""
+        return self.cache / "models"
+
+    @property
     def data(self) -> Path:
         """Folder that `mosmed` and `phantom` live in."""
         return self.root / "data"

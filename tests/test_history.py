@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from ctexp.errors import UnknownReferenceError, WorkError
 from ctexp.registry import history as room
-from ctexp.registry.history import CHAMPION, PREFIX, Event, History, entries, read_history, record
+from ctexp.registry.history import PREFIX, Event, History, entries, read_history, record
+from ctexp.registry.names import CHAMPION
 
 
 def _unknown() -> Exception:

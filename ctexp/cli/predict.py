@@ -12,8 +12,7 @@ import typer
 from ctexp.cli.console import narrate, print_json
 
 if TYPE_CHECKING:
-    from ctexp.experiments.predict import Answer
-    from ctexp.registry.predictor import Prediction
+    from ctexp.registry.answer import Answer, Prediction
 
 
 class Format(enum.StrEnum):
@@ -37,6 +36,9 @@ def predict(
     series: Annotated[str | None, typer.Option(metavar="NUMBER", help="DICOM series to read: number or UID.")] = None,
     allow_gaps: Annotated[bool, typer.Option(help="Interpolate missing DICOM slices where that is sound.")] = False,
     force: Annotated[bool, typer.Option(help="Answer, with a warning, on what is no readable chest CT, too.")] = False,
+    offline: Annotated[
+        bool, typer.Option(help="Where the store does not answer, ask the version that it named last.")
+    ] = False,
 ) -> None:
     """Ask the registered network about scans.
 
@@ -48,7 +50,13 @@ def predict(
     from ctexp.scans.read import ReadOptions
 
     answers = answer_scans(
-        scans, model, find_project(), options=ReadOptions(series, allow_gaps), say=narrate, force=force
+        scans,
+        model,
+        find_project(),
+        options=ReadOptions(series, allow_gaps),
+        say=narrate,
+        force=force,
+        offline=offline,
     )
     if format is Format.json:
         print_json([answer.as_json() for answer in answers])

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ctexp.errors import UnknownReferenceError, WorkError
 from ctexp.project import MODEL_NAME
+from ctexp.registry.names import CHAMPION
 
 if TYPE_CHECKING:
     from ctexp.tracking.store import Store
 
-CHAMPION = "champion"
 PREFIX = "ctexp.history."
 SETTLING_SECONDS = 60.0
 """An event younger than this may still be waiting for its alias."""

@@ -2,69 +2,35 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
 from ctexp.datasets.cache import quantise, restore
-from ctexp.errors import ScanError
+from ctexp.registry.answer import Outcome, Prediction
 from ctexp.registry.manifest import PredictorManifest
 from ctexp.registry.network import OnnxEnsemble, mean_logits
 from ctexp.scans.prepare import prepare
-from ctexp.scans.quality import REFUSAL, Quality, examine
-from ctexp.scans.read import read_scan
+from ctexp.scans.quality import Quality, examine
 from ctexp.scans.volume import Volume
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """The answer on one scan.
+@dataclass(frozen=True, eq=False)
+class ReadyScan:
+    """A scan that was judged and, unless it is refused, prepared: all that is left is to ask the network.
 
     Attributes:
-        normal: probability, calibrated as the version's manifest says; 1 - `abnormal`.
-        abnormal: probability; of an ensemble the mean of its networks'.
-        label: `abnormal` from the threshold on, else `normal`.
-        quality: what was noticed about the scan.
-        threshold: probability of abnormal from which the label is abnormal.
-        operating_point: what the threshold was chosen for, as the manifest has it; None for 0.5.
-        spread: standard deviation of the networks' probabilities; None for a single network. It is how far they
-            differ, not how far they are off: they share their method and most of their scans.
-        networks: how many were asked.
+        quality: what was noticed about it.
+        inputs: (rows, columns, slices) float32 in 0..1; None for a scan that is refused.
     """
 
-    normal: float
-    abnormal: float
-    label: str
     quality: Quality
-    threshold: float = 0.5
-    operating_point: dict[str, Any] | None = None
-    spread: float | None = None
-    networks: int = 1
-
-    def as_json(self) -> dict[str, Any]:
-        """Give the answer as plain values."""
-        return {
-            **self.as_row(),
-            "quality": self.quality.as_json(),
-            "operating_point": self.operating_point,
-            "networks": self.networks,
-        }
-
-    def as_row(self) -> dict[str, Any]:
-        """Give the answer without what was noticed about the scan."""
-        return {
-            "normal": self.normal,
-            "abnormal": self.abnormal,
-            "label": self.label,
-            "threshold": self.threshold,
-            "spread": self.spread,
-        }
+    inputs: npt.NDArray[np.float32] | None
 
 
 class Predictor:
-    """A loaded network, or an ensemble of some.
+    """A loaded network, or an ensemble of some. It may be asked by several threads at once.
 
     Nothing of the folder is executed: ONNX is data to its runtime, the manifest is JSON.
 
@@ -83,17 +49,33 @@ class Predictor:
         self.manifest = PredictorManifest.read(folder)
         self.networks = OnnxEnsemble([folder / name for name in self.manifest.networks])
 
-    def predict(self, path: Path) -> Prediction:
-        """Answer on a scan file.
+    def answer(self, volume: Volume, *, force: bool = False) -> Outcome:
+        """Judge a volume and answer on it: `finish(ready(volume))`.
 
-        Raises:
-            ScanError: the file is no readable chest CT in HU.
+        Args:
+            volume: the scan.
+            force: answer on what is no readable chest CT in HU, too.
         """
-        volume = read_scan(path)
+        return self.finish(self.ready(volume, force=force))
+
+    def ready(self, volume: Volume, *, force: bool = False) -> ReadyScan:
+        """Judge a volume and prepare it exactly as the training scans were, the cache's rounding included.
+
+        Args:
+            volume: the scan.
+            force: prepare what is no readable chest CT in HU, too.
+        """
         quality = self.judge(volume)
-        if quality.verdict == "refuse":
-            raise ScanError(f"{path}: {REFUSAL}: {quality.reasons}")
-        return self.predict_volume(volume, quality)
+        if quality.verdict == "refuse" and not force:
+            return ReadyScan(quality, None)
+        return ReadyScan(quality, restore(quantise(prepare(volume, self.manifest.scan))))
+
+    def finish(self, scan: ReadyScan) -> Outcome:
+        """Ask the network about a scan that is ready."""
+        if scan.inputs is None:
+            return Outcome(scan.quality, None)
+        prediction = self.conclude(self.ask(scan.inputs[None, ..., None])[:, 0], scan.quality)
+        return Outcome(scan.quality, prediction, forced=scan.quality.verdict == "refuse")
 
     def judge(self, volume: Volume) -> Quality:
         """Tell whether a volume is a readable chest CT in HU, and how unlike the training scans it is."""
@@ -104,15 +86,8 @@ class Predictor:
         unlike = reference.compare(examination.features)
         return examination.quality.with_findings(unlike) if unlike else examination.quality
 
-    def predict_volume(self, volume: Volume, quality: Quality) -> Prediction:
-        """Answer on a volume, prepared exactly as the training scans were, the cache's rounding included.
-
-        Args:
-            volume: the scan; it is answered whatever it is.
-            quality: what `judge` said of it.
-        """
-        prepared = restore(quantise(prepare(volume, self.manifest.scan)))
-        each = self.ask(prepared[None, ..., None])[:, 0]
+    def conclude(self, each: npt.NDArray[np.float64], quality: Quality) -> Prediction:
+        """Make one answer of the networks' calibrated probabilities, (networks,) float64."""
         abnormal = float(each.mean())
         threshold = self.manifest.threshold
         return Prediction(

@@ -10,7 +10,9 @@ import mlflow
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
+from ctexp.errors import ScanError
 from ctexp.registry.predictor import Predictor
+from ctexp.scans.read import read_scan
 
 
 class CtPredictor(PythonModel):  # type: ignore[misc]  # mlflow's base class is untyped
@@ -22,8 +24,14 @@ class CtPredictor(PythonModel):  # type: ignore[misc]  # mlflow's base class is 
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """Give `normal`, `abnormal` and `label` for each path."""
-        answers = [self._predictor.predict(Path(path)) for path in model_input["path"]]
-        return pd.DataFrame([{"normal": one.normal, "abnormal": one.abnormal, "label": one.label} for one in answers])
+        return pd.DataFrame([self._answer(Path(path)) for path in model_input["path"]])
+
+    def _answer(self, path: Path) -> dict[str, Any]:
+        outcome = self._predictor.answer(read_scan(path))
+        if outcome.prediction is None:
+            raise ScanError(f"{path}: {outcome.refusal}")
+        one = outcome.prediction
+        return {"normal": one.normal, "abnormal": one.abnormal, "label": one.label}
 
 
 mlflow.models.set_model(CtPredictor())

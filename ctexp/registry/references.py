@@ -1,31 +1,22 @@
-"""REF, the words that name a model, to a version in the registry."""
+"""A REF to a version in the registry, and to its predictor: MLflow's own way."""
 
-import re
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
+from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 
-from ctexp.errors import UnknownReferenceError, WorkError
-from ctexp.project import MODEL_NAME
-from ctexp.registry.history import CHAMPION
+from ctexp.errors import StoreUnreachableError, WorkError
+from ctexp.registry.names import ModelVersion, Reference, not_there, read_reference
 from ctexp.registry.package import ARTIFACT
 from ctexp.registry.predictor import Predictor
 from ctexp.tracking.store import Store
 
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
-_FORMS = f"{MODEL_NAME}@{CHAMPION}, models:/{MODEL_NAME}/1 or a run id"
+__all__ = ["ModelVersion", "download", "find_entity", "load_predictor", "resolve"]
 
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """One version of a registered model."""
-
-    name: str
-    version: str
-    run_id: str
+_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "BAD_REQUEST", "ENDPOINT_NOT_FOUND", "NOT_FOUND")
+"""How MLflow says that a name, a version or an alias is none of its own."""
 
 
 def resolve(store: Store, reference: str | None) -> ModelVersion:
@@ -34,28 +25,48 @@ def resolve(store: Store, reference: str | None) -> ModelVersion:
     Raises:
         UnknownReferenceError: the REF has no known form, or names nothing in this store.
     """
-    text = reference or f"{MODEL_NAME}@{CHAMPION}"
+    found = find_entity(store, read_reference(reference))
+    return ModelVersion(found.name, str(found.version), found.run_id)
+
+
+def find_entity(store: Store, wanted: Reference) -> MlflowVersion:
+    """Give what the registry knows of the version that a REF names.
+
+    Raises:
+        UnknownReferenceError: it names nothing in this store.
+        StoreUnreachableError: the store does not answer, or not to this user.
+    """
     try:
-        if _RUN_ID.fullmatch(text):
-            found = store.client.search_model_versions(f"run_id = '{text}'")
+        if wanted.run_id:
+            found = store.client.search_model_versions(f"run_id = '{wanted.run_id}'")
             if not found:
-                raise UnknownReferenceError(f"--model {text}: the run must have registered a model, it has none")
-            newest = max(found, key=lambda version: int(version.version))
-            return ModelVersion(newest.name, str(newest.version), newest.run_id)
-        bare = text.removeprefix("models:/")
-        name, mark, rest = bare.partition("@") if "@" in bare else bare.partition("/")
-        if not (name and mark and rest):
-            raise UnknownReferenceError(f"--model {text}: must be like {_FORMS}")
-        if mark == "@":
-            version = store.client.get_model_version_by_alias(name, rest)
-        else:
-            version = store.client.get_model_version(name, rest)
+                raise not_there(wanted, store.project.tracking_uri)
+            return max(found, key=lambda version: int(version.version))
+        if wanted.alias:
+            return store.client.get_model_version_by_alias(wanted.name, wanted.alias)
+        return store.client.get_model_version(wanted.name, wanted.version)
     except MlflowException as error:
-        remedy = "train one with `ctexp train`" if reference is None else f"name one like {_FORMS}"
-        raise UnknownReferenceError(
-            f"--model {text}: must be in the store {store.project.tracking_uri}, it is not; {remedy}"
-        ) from error
-    return ModelVersion(version.name, str(version.version), version.run_id)
+        if error.error_code not in _NOT_THERE:
+            first = str(error).splitlines()[0]
+            raise StoreUnreachableError(f"store {store.project.tracking_uri}: must answer: {first}") from error
+        raise not_there(wanted, store.project.tracking_uri) from error
+
+
+def download(version: ModelVersion, place: Path) -> Path:
+    """Fetch a version's files into a folder and give the one among them that holds its predictor.
+
+    Raises:
+        WorkError: the files cannot be fetched, or hold no predictor.
+    """
+    uri = f"models:/{version.name}/{version.version}"
+    try:
+        mlflow.artifacts.download_artifacts(artifact_uri=f"{uri}/artifacts/{ARTIFACT}", dst_path=str(place))
+    except (MlflowException, OSError) as error:
+        raise WorkError(f"{uri}: its files must be readable: {error}") from error
+    places = [file.parent for file in place.rglob("predictor.json")]
+    if not places:
+        raise WorkError(f"{uri}: must be a ctexp predictor, it holds no predictor.json")
+    return places[0]
 
 
 def load_predictor(store: Store, version: ModelVersion) -> Predictor:
@@ -64,13 +75,5 @@ def load_predictor(store: Store, version: ModelVersion) -> Predictor:
     Raises:
         WorkError: the files cannot be fetched or are no whole predictor.
     """
-    uri = f"models:/{version.name}/{version.version}"
     with tempfile.TemporaryDirectory(prefix="ctexp-model-") as folder:
-        try:
-            mlflow.artifacts.download_artifacts(artifact_uri=f"{uri}/artifacts/{ARTIFACT}", dst_path=folder)
-        except (MlflowException, OSError) as error:
-            raise WorkError(f"{uri}: its files must be readable: {error}") from error
-        places = [file.parent for file in Path(folder).rglob("predictor.json")]
-        if not places:
-            raise WorkError(f"{uri}: must be a ctexp predictor, it holds no predictor.json")
-        return Predictor(places[0])
+        return Predictor(download(version, Path(folder)))

@@ -15,7 +15,8 @@ from mlflow.types.schema import ColSpec, DataType, Schema
 import ctexp
 from ctexp.errors import WorkError
 from ctexp.project import MODEL_NAME
-from ctexp.registry.history import CHAMPION, record
+from ctexp.registry.history import record
+from ctexp.registry.names import CHAMPION
 from ctexp.registry.package import ARTIFACT
 from ctexp.tracking.provenance import package_versions
 from ctexp.tracking.store import Store

@@ -13,7 +13,7 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-from ctexp.errors import UnknownReferenceError, WorkError
+from ctexp.errors import StoreUnreachableError, UnknownReferenceError, WorkError
 from ctexp.project import MODEL_NAME, Project
 from ctexp.tracking.process import is_gone
 
@@ -70,7 +70,8 @@ def open_store(project: Project, *, create: bool = True) -> Store:
 
     Raises:
         UnknownReferenceError: there is no store and none is to be made.
-        WorkError: the store cannot be reached or made.
+        StoreUnreachableError: the store cannot be reached or made.
+        WorkError: the project's experiment was deleted in it.
     """
     uri = project.tracking_uri
     local = uri.startswith("sqlite:")
@@ -93,7 +94,7 @@ def open_store(project: Project, *, create: bool = True) -> Store:
                 experiment = client.get_experiment_by_name(MODEL_NAME)
     except (MlflowException, OSError, Timeout) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WorkError(f"store {uri}: must be reachable and writable: {first}") from error
+        raise StoreUnreachableError(f"store {uri}: must be reachable and writable: {first}") from error
     if experiment is None or experiment.lifecycle_stage != "active":
         raise WorkError(
             f"store {uri}: the experiment {MODEL_NAME} must not be deleted there; restore it with `mlflow experiments`"

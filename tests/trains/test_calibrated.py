@@ -17,7 +17,6 @@ from ctexp.learning.calibration import brier, fit_temperature
 from ctexp.learning.evaluation import Outputs, evaluate
 from ctexp.registry.manifest import PredictorManifest, hash_networks
 from ctexp.registry.predictor import Predictor
-from ctexp.scans.quality import Quality
 from ctexp.scans.volume import Volume
 
 SHAPE = (8, 8, 8)
@@ -143,7 +142,6 @@ def _predictor(folder: Path, factors: tuple[float, ...], **facts: object) -> Pat
 VOLUME = Volume(
     np.full((8, 8, 8), 400, dtype=np.int16), 1.0, 0.0, np.diag([2.0, 2.0, 2.0, 1.0])
 )  # prepared: 1 everywhere
-FINE = Quality()
 
 
 def _sigmoid(logit: float) -> float:
@@ -154,7 +152,7 @@ def test_ensemble_answers_with_mean_and_spread(tmp_path) -> None:
     """Each network's logit is divided by the temperature; the answer is the mean, the spread its sample deviation."""
     predictor = Predictor(_predictor(tmp_path / "two", (2.0, -1.0), temperature=2.0, threshold=0.6))
     first, second = _sigmoid(1.0), _sigmoid(-0.5)
-    one = predictor.predict_volume(VOLUME, FINE)
+    one = predictor.answer(VOLUME, force=True).prediction
     assert one.abnormal == pytest.approx((first + second) / 2)
     assert one.spread == pytest.approx(abs(first - second) / math.sqrt(2))
     assert one.networks == 2
@@ -173,7 +171,7 @@ def test_version_from_before_calibration_answers_as_it_did(tmp_path, version) ->
     for key in ("calibrated_on", "operating_point", *(["reference"] if version == 1 else [])):
         del facts[key]
     (folder / "predictor.json").write_text(json.dumps({**facts, "format": version, "network_sha256": sha256}))
-    one = Predictor(folder).predict_volume(VOLUME, FINE)
+    one = Predictor(folder).answer(VOLUME, force=True).prediction
     assert one.abnormal == pytest.approx(_sigmoid(1.0))
     assert (one.label, one.threshold, one.spread, one.operating_point) == ("abnormal", 0.5, None, None)
 

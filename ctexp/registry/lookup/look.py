@@ -1,0 +1,57 @@
+"""Which way a REF is looked up."""
+
+import os
+from pathlib import Path
+
+from ctexp.errors import StoreUnreachableError
+from ctexp.project import Project
+from ctexp.registry.lookup.stored import StoredVersion
+from ctexp.registry.names import Reference
+
+_UNUSUAL = (
+    "MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_WORKSPACES", "MLFLOW_WORKSPACE", "MLFLOW_TRACKING_AUTH",
+    "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_CLIENT_CERT_PATH",
+    "MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+)  # fmt: skip
+"""Settings that decide where the registry is or how its server is spoken to, and that only MLflow follows."""
+_SQLITE = "sqlite:///"
+
+
+def look_up(project: Project, wanted: Reference) -> StoredVersion:
+    """Find the version that a REF names, as it stands in the store at this moment.
+
+    Raises:
+        UnknownReferenceError: it names nothing in this store, or there is no store.
+        StoreUnreachableError: the store does not answer.
+    """
+    return _directly(project, wanted) or _by_mlflow(project, wanted)
+
+
+def _directly(project: Project, wanted: Reference) -> StoredVersion | None:
+    from ctexp.registry.lookup.database import look_in_database
+    from ctexp.registry.lookup.server import ask_server
+
+    uri = project.tracking_uri
+    by_rule = wanted.alias is not None and wanted.alias.lower() == "latest"  # not an alias that was set
+    odd_version = wanted.version is not None and not (wanted.version.isascii() and wanted.version.isdigit())
+    if by_rule or odd_version or any(os.environ.get(name) for name in _UNUSUAL):
+        return None
+    if uri.startswith(_SQLITE) and not set("?#%") & set(uri):
+        file = Path(uri.removeprefix(_SQLITE))
+        return look_in_database(file, wanted) if file.is_file() else None
+    if uri.startswith(("http://", "https://")) and not (Path.home() / ".mlflow" / "credentials").exists():
+        try:
+            return ask_server(uri, wanted)
+        except StoreUnreachableError as error:
+            raise StoreUnreachableError(f"store {uri}: must be reachable: {error}") from error
+    return None
+
+
+def _by_mlflow(project: Project, wanted: Reference) -> StoredVersion:
+    from ctexp.registry.references import find_entity
+    from ctexp.tracking.store import open_store
+
+    found = find_entity(open_store(project, create=False), wanted)
+    return StoredVersion(
+        found.name, str(found.version), found.run_id or "", found.source or "", int(found.creation_timestamp)
+    )
