@@ -1,6 +1,7 @@
 """Which way a REF is looked up."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from ctexp.errors import StoreUnreachableError
@@ -8,12 +9,13 @@ from ctexp.project import Project
 from ctexp.registry.lookup.stored import StoredVersion
 from ctexp.registry.names import Reference
 
-_UNUSUAL = (
-    "MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_WORKSPACES", "MLFLOW_WORKSPACE", "MLFLOW_TRACKING_AUTH",
-    "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_CLIENT_CERT_PATH",
-    "MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+_ELSEWHERE = ("MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_WORKSPACES", "MLFLOW_WORKSPACE")
+"""Settings that decide where the registry is; only MLflow follows them."""
+_SPOKEN_TO_OTHERWISE = (
+    "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_INSECURE_TLS",
+    "MLFLOW_TRACKING_CLIENT_CERT_PATH", "MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
 )  # fmt: skip
-"""Settings that decide where the registry is or how its server is spoken to, and that only MLflow follows."""
+"""Settings of how a server is spoken to, of which the same is true; certificates matter to https only."""
 _SQLITE = "sqlite:///"
 
 
@@ -34,17 +36,24 @@ def _directly(project: Project, wanted: Reference) -> StoredVersion | None:
     uri = project.tracking_uri
     by_rule = wanted.alias is not None and wanted.alias.lower() == "latest"  # not an alias that was set
     odd_version = wanted.version is not None and not (wanted.version.isascii() and wanted.version.isdigit())
-    if by_rule or odd_version or any(os.environ.get(name) for name in _UNUSUAL):
+    if by_rule or odd_version or _any_set(_ELSEWHERE):
         return None
     if uri.startswith(_SQLITE) and not set("?#%") & set(uri):
         file = Path(uri.removeprefix(_SQLITE))
         return look_in_database(file, wanted) if file.is_file() else None
-    if uri.startswith(("http://", "https://")) and not (Path.home() / ".mlflow" / "credentials").exists():
+    if uri.startswith(("http://", "https://")):
+        unusual = _SPOKEN_TO_OTHERWISE[: 2 if uri.startswith("http:") else None]
+        if _any_set(unusual) or (Path.home() / ".mlflow" / "credentials").exists():
+            return None
         try:
             return ask_server(uri, wanted)
         except StoreUnreachableError as error:
             raise StoreUnreachableError(f"store {uri}: must be reachable: {error}") from error
     return None
+
+
+def _any_set(names: Iterable[str]) -> bool:
+    return any(os.environ.get(name) for name in names)
 
 
 def _by_mlflow(project: Project, wanted: Reference) -> StoredVersion:
