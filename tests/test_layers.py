@@ -15,7 +15,7 @@ PACKAGE = Path(ctexp.__file__).parent
 PROJECT = PACKAGE.parent
 FLOORS = [
     {"errors"},
-    {"config", "overrides", "presets", "project", "files"},
+    {"config", "overrides", "presets", "project", "files", "starter"},
     {"scans"},
     {"datasets"},
     {"learning", "tracking"},

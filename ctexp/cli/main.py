@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from ctexp import __version__
-from ctexp.cli import data, evaluate, models, predict, reproduce, runs, sweep, train
+from ctexp.cli import data, evaluate, init, models, predict, reproduce, runs, sweep, train
 from ctexp.errors import CtexpError
 
 DEBUG = "--debug"
@@ -78,6 +78,7 @@ def options(
     """Take the options that stand before a command."""
 
 
+app.command("init")(init.init)
 app.command("train")(train.train)
 app.command("sweep")(sweep.sweep)
 app.command("predict")(predict.predict)

@@ -20,7 +20,7 @@ def sweep(
     name_or_file: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME_OR_FILE]", help="A sweep of sweeps/ by its name, or a TOML file.", show_default="default"
+            metavar="NAME_OR_FILE", help="A sweep of sweeps/ by its name, or a TOML file.", show_default="default"
         ),
     ] = None,
     trials: Annotated[int | None, typer.Option(metavar="N", help="Configurations to try.")] = None,
