@@ -86,7 +86,7 @@ class NetworkSettings:
     """A 3D CNN: one convolution block a filter count, global pooling, one dense layer, one logit.
 
     Attributes:
-        filters: output channels of each block, first to last.
+        filters: output channels of each block, first to last; their number is that of the blocks.
         kernel: edge of the cubic kernels, in voxels.
         stem_stride: step of the first convolution in every axis; 2 reduces early, at an eighth of the cost.
         padding: `valid` as published, or `same`.
@@ -131,8 +131,11 @@ class TrainingSettings:
         epochs: at most so many passes over the training scans.
         batch_size: scans a step.
         learning_rate: Adam's, at its highest.
-        schedule: `constant`; `exponential` (times `decay_rate` every `decay_steps` steps, in stairs); `cosine` (a
-            linear warm-up over `warmup_epochs`, then half a cosine down to zero at the last epoch).
+        schedule: `constant`; `exponential` (in stairs); `cosine` (a linear warm-up, then half a cosine down to zero at
+            the last epoch).
+        decay_rate: what `exponential` multiplies the learning rate with at each stair.
+        decay_steps: steps (batches) from one stair of `exponential` to the next.
+        warmup_epochs: epochs of `cosine`'s warm-up; a part of one will do.
         monitor: the one validation metric that decides which epoch's weights are saved and quoted, and when to stop.
             Ties go to the lower validation loss.
         patience: stop after so many epochs without a better one; 0 never stops early.
@@ -204,7 +207,17 @@ class AnswerSettings:
 
 @dataclass(frozen=True)
 class Experiment:
-    """All settings of one training; `seed` decides split, weights, augmentation and order."""
+    """All settings of one training.
+
+    Attributes:
+        scan: how a scan becomes the network's input.
+        augment: how training scans are varied.
+        network: what is trained.
+        training: how it learns.
+        split: which scans teach, choose and test.
+        answer: how a probability becomes a label.
+        seed: decides split, weights, augmentation and order; the same seed gives the same numbers.
+    """
 
     scan: ScanSettings = field(default_factory=ScanSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)

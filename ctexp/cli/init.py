@@ -10,14 +10,15 @@ from ctexp.cli.console import narrate
 
 def init(
     folder: Annotated[
-        Path, typer.Argument(metavar="[FOLDER]", help="The study's folder; made if there is none.")
-    ] = Path(),
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="The study's folder; made if there is none.", show_default="here"),
+    ] = None,
 ) -> None:
     """Start a study's folder: its own sweeps and store, and a .gitignore that keeps scans out of git."""
     from ctexp.searching.definition import builtin_folder
     from ctexp.starter import start_project
 
-    started = start_project(folder.expanduser(), builtin_folder())
+    started = start_project((folder or Path()).expanduser(), builtin_folder())
     for path in started.written:
         print(started.root / path)
     for path in started.kept:
