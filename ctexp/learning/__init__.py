@@ -1,5 +1,5 @@
-"""Networks: built, trained, evaluated.
+"""Networks: built, trained, evaluated, calibrated, compared, exported.
 
-Nothing here knows where runs are stored; what happens is yielded to the caller. Keras is imported only by the modules
-that build or train.
+Arrays and settings come in, numbers and networks go out: nothing here opens a scan file or knows where runs are
+stored. Keras is imported only by the modules that build or train.
 """

@@ -1,6 +1,6 @@
 """One scan: from a file's bytes to a volume in HU with its geometry, and to the array that a network reads.
 
-Nothing here knows labels, collections or networks.
+Nothing here knows labels, collections or networks; of a file's header only geometry and numbers leave this room.
 """
 
 from ctexp.scans.nifti import decode_nifti

@@ -19,7 +19,6 @@ from ctexp.experiments.watch import Watch
 from ctexp.searching.orders import Order, Outcome, Progress, Workplace
 from ctexp.searching.remote import settle_in
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves the house
 CORES_A_SLOT = 2
 """Cores that a trial gets on a node without GPUs that has so many."""
 PATIENCE = 600

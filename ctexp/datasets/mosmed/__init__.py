@@ -1,4 +1,7 @@
-"""MosMedData's scans, fetched: downloaded or copied, checked, unpacked and recorded."""
+"""MosMedData's scans, fetched: downloaded or copied, checked, unpacked and recorded.
+
+The one room that fetches from an address. A collection appears when it is whole; nothing here reads a voxel.
+"""
 
 from ctexp.datasets.mosmed.addresses import Origin, find_origins
 from ctexp.datasets.mosmed.connection import Patience

@@ -1,4 +1,7 @@
-"""The model card of a registered version: facts read from the store, composed under fixed headings, written down."""
+"""The model card of a registered version: facts read from the store, composed under fixed headings, written down.
+
+Nothing is measured or guessed here: what nobody logged says so.
+"""
 
 from ctexp.registry.card.compose import compose_card
 from ctexp.registry.card.facts import CardFacts, gather_facts
