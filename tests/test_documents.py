@@ -148,6 +148,19 @@ def test_every_page_is_reached_from_the_index() -> None:
     assert {page for page in pages - {"README.md"} if f"]({page})" not in index} == set()
 
 
+def test_the_designs_places_are_there() -> None:
+    """Each `file: name` of the page on design is a module of the package that defines this name."""
+    text = (CHECKOUT / "docs" / "design.md").read_text(encoding="utf-8")
+    places = re.findall(r"`([\w/]+\.py):\s(\w+)`", text)
+    assert len(places) > 15
+    lost = []
+    for file, name in places:
+        path = CHECKOUT / "ctexp" / file
+        if not path.is_file() or not re.search(rf"^(?:def|class) {name}\b", path.read_text(encoding="utf-8"), re.M):
+            lost.append(f"{file}: {name}")
+    assert lost == []
+
+
 @pytest.mark.parametrize("name", ["command-line.md", "settings.md"])
 def test_reference_pages_are_what_the_program_says(generator: ModuleType, name: str) -> None:
     """`python docs/reference/write.py` would change nothing."""
