@@ -17,7 +17,9 @@ def invoke():
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
 
 
-@pytest.mark.parametrize("words", [(), ("train",), ("predict",), ("data",), ("data", "phantom"), ("data", "show")])
+@pytest.mark.parametrize(
+    "words", [(), ("init",), ("train",), ("predict",), ("data",), ("data", "phantom"), ("data", "show")]
+)
 def test_every_command_has_help_that_fits(invoke, words) -> None:
     """Help names its options, ends with 0, and no line is wider than 80."""
     done = invoke(*words, "--help")
