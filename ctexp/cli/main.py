@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from ctexp import __version__
-from ctexp.cli import data, evaluate, init, models, predict, reproduce, runs, sweep, train
+from ctexp.cli import data, evaluate, init, models, predict, reproduce, runs, serve, sweep, train
 from ctexp.errors import CtexpError
 
 DEBUG = "--debug"
@@ -84,6 +84,7 @@ app.command("sweep")(sweep.sweep)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("reproduce")(reproduce.reproduce)
+app.command("serve")(serve.serve)
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")

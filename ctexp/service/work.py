@@ -1,0 +1,194 @@
+"""What a worker process does: take a job, read its scan, answer. It knows nothing of HTTP and nothing of the store.
+
+A worker may be ended at any moment: it holds nothing but the network. Memory is bounded by the system, so that a file
+that unpacks to more than it should ends in a sentence.
+"""
+
+import contextlib
+import logging
+import signal
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ctexp.errors import CtexpError, ScanError
+from ctexp.scans.read import ReadOptions
+
+if TYPE_CHECKING:
+    from ctexp.registry.predictor import Predictor
+
+_KEPT = 2
+"""Networks that a worker keeps: the present one, and the one before for requests that came before the alias moved."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A version that answers.
+
+    Attributes:
+        name, version: as registered.
+        synthetic: trained on drawn scans.
+        folder: its files.
+    """
+
+    name: str
+    version: str
+    synthetic: bool
+    folder: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as answers name it."""
+        return {"name": self.name, "version": self.version, "synthetic": self.synthetic}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scan to answer.
+
+    Attributes:
+        path: where the upload lies.
+        label: what the answer calls it.
+        served: who answers.
+        options: how a DICOM series is read.
+        force: answer on a scan that is refused, too.
+        picture: give the page's slices as well.
+        explain: method of the heat map on them; None for none.
+    """
+
+    path: Path
+    label: str
+    served: Served
+    options: ReadOptions = field(default_factory=ReadOptions)
+    force: bool = False
+    picture: bool = False
+    explain: str | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """No scan, only a network to have ready."""
+
+    served: Served
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What became of a job.
+
+    Attributes:
+        outcome: `answered`; `refused` for no chest CT, `unreadable` for no scan, `too large` for the worker's memory.
+        answer: predict's JSON object.
+        body: answer and slices in one, for the page.
+    """
+
+    outcome: str
+    answer: dict[str, Any]
+    body: bytes | None = None
+
+
+def run(pipe: Connection, worker_bytes: int) -> None:
+    """Answer the jobs that come through a pipe until it is closed at the other end.
+
+    Args:
+        pipe: jobs in; a `Reply`, or text for an unforeseen error, out.
+        worker_bytes: memory that may be taken beyond what a worker with a loaded network has.
+    """
+    # Ctrl-C and a service manager's SIGTERM reach all processes of the service; the first of them says when to end.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    logging.disable(logging.CRITICAL)  # readers' warnings would name files
+    worker = _Worker(worker_bytes)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            reply = worker.handle(pipe.recv())
+            pipe.send(reply)
+            del reply
+
+
+class _Worker:
+    def __init__(self, worker_bytes: int) -> None:
+        self._bytes = worker_bytes
+        self._predictors: dict[Path, Predictor] = {}
+
+    def handle(self, job: Job | Load) -> Reply | str:
+        try:
+            if isinstance(job, Job):
+                return self._answer(job)
+            self._predictor(job.served.folder)
+            return Reply("answered", {})
+        except Exception as error:
+            words = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            return _named(words, job) if isinstance(job, Job) else words
+
+    def _answer(self, job: Job) -> Reply:
+        predictor = self._predictor(job.served.folder)
+        try:
+            return _answer(job, predictor)
+        except ScanError as error:
+            return Reply("unreadable", {"path": job.label, "error": _named(str(error), job)})
+        except MemoryError:
+            room = f"{self._bytes / 2**30:g} GiB"
+            return Reply("too large", {"path": job.label, "error": f"{job.label}: must unpack to a scan that can be "
+                                       f"answered in {room} of memory, it does not"})  # fmt: skip
+
+    def _predictor(self, folder: Path) -> "Predictor":
+        from ctexp.registry.predictor import Predictor
+
+        if folder not in self._predictors:
+            while len(self._predictors) >= _KEPT:
+                del self._predictors[next(iter(self._predictors))]
+            self._predictors[folder] = Predictor(folder)
+            _bound_memory(self._bytes)
+        return self._predictors[folder]
+
+
+def _answer(job: Job, predictor: "Predictor") -> Reply:
+    from ctexp.experiments.predict import Answer
+    from ctexp.scans.quality import REFUSAL
+    from ctexp.scans.read import read_scan
+    from ctexp.service.picture import draw, pack
+
+    volume = read_scan(job.path, job.options)
+    quality = predictor.judge(volume)
+    refused = quality.verdict == "refuse"
+    served: Any = job.served
+    error = f"{job.label}: {REFUSAL}: {quality.reasons}" if refused and not job.force else None
+    prediction = None if error else predictor.predict_volume(volume, quality)
+    synthetic = job.served.synthetic
+    answer = Answer(Path(job.label), served, synthetic, prediction, error, quality, refused and not error).as_json()
+    answer["model"] = job.served.as_json()
+    outcome = "refused" if error else "answered"
+    if not job.picture:
+        return Reply(outcome, answer)
+    heat, method = _explain(predictor, volume, job.explain) if prediction else (None, None)
+    return Reply(outcome, answer, pack(answer, draw(volume, heat, method)))
+
+
+def _explain(predictor: "Predictor", volume: Any, method: str | None) -> tuple[Any, str | None]:
+    try:
+        from ctexp.registry.explain import explain
+    except ImportError:
+        return None, None
+    if method is None:
+        return None, None
+    try:
+        return explain(predictor, volume, method=method).heat, method
+    except CtexpError:  # a version that was packaged before heat maps were; the answer stands without
+        return None, None
+
+
+def _named(text: str, job: Job) -> str:
+    """Call the upload by its label: where it lies is nobody's business."""
+    return text.replace(str(job.path), job.label)
+
+
+def _bound_memory(more: int) -> None:
+    """Let this process take so many bytes beyond what it has; where the system cannot bound it, nothing is done."""
+    import resource
+
+    import psutil
+
+    limit = psutil.Process().memory_info().vms + more
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
