@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from importlib import resources, util
+from importlib import resources
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query
@@ -121,9 +121,7 @@ def _add_answers(app: FastAPI, desk: Desk) -> None:
 
 
 def _add_facts(app: FastAPI, desk: Desk, access: Access) -> None:
-    heat_map = util.find_spec("ctexp.registry.explain") is not None
-    example = {"status": "ok", "model": schema.MODEL, "token": False, "upload_bytes": desk.limits.upload_bytes,
-               "heat_map": heat_map}  # fmt: skip
+    example = {"status": "ok", "model": schema.MODEL, "token": False, "upload_bytes": desk.limits.upload_bytes}
 
     @app.get("/healthz", responses={200: {"model": schema.HealthSchema,
                                           "content": {"application/json": {"example": example}}}})  # fmt: skip

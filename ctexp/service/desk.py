@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
@@ -19,6 +20,9 @@ from ctexp.service.refusals import Outcome, RefusalError
 from ctexp.service.uploads import Uploads
 from ctexp.service.work import Job, Reply
 from ctexp.service.workers import Pool, SlowWorkerError, Worker, WorkerError
+
+if TYPE_CHECKING:
+    from ctexp.registry.explain import Method
 
 _STATUS: dict[str, tuple[int, Outcome]] = {
     "refused": (422, "refused"),
@@ -36,7 +40,7 @@ class Wish:
     options: ReadOptions = field(default_factory=ReadOptions)
     force: bool = False
     picture: bool = False
-    explain: str | None = None
+    explain: "Method | None" = None
 
 
 class Desk:

@@ -139,6 +139,8 @@ class _Exchange:
         if message["type"] == "http.response.start":
             given = {key for key, _ in message["headers"]}
             added = [(key.encode(), value.encode()) for key, value in _HEADERS.items() if key.encode() not in given]
+            if self._unread:  # or the server would go on reading what nobody wants, to its end
+                added.append((b"connection", b"close"))
             message = {**message, "headers": [*message["headers"], *added]}
         elif not message.get("more_body", False) and self._unread and not self._waits:
             await self._send({**message, "more_body": True})

@@ -57,15 +57,16 @@ class HealthSchema(_Strict):
     model: ModelSchema
     token: bool = Field(description="Requests with a scan must bring a token.")
     upload_bytes: int = Field(description="A body's size, at most.")
-    heat_map: bool = Field(description="The page can show what an answer rests on.")
 
 
 MODEL = {"name": "ctexp", "version": "1", "synthetic": True}
 ANSWER = {
-    "path": "study_0002.nii.gz", "normal": 0.0513, "abnormal": 0.9487, "label": "abnormal", "threshold": 0.5,
-    "spread": None, "quality": {"verdict": "ok", "findings": [], "codes": []}, "operating_point": None, "networks": 1,
+    "path": "study_0002.nii.gz", "normal": 0.0513, "abnormal": 0.9487, "label": "abnormal", "threshold": 0.21,
+    "spread": 0.0184, "quality": {"verdict": "ok", "findings": [], "codes": []},
+    "operating_point": {"wished_sensitivity": 0.95, "side": "out-of-fold", "scans": 160}, "networks": 5,
     "forced": False, "model": MODEL,
 }  # fmt: skip
+"""Without a null: FastAPI takes those out of examples."""
 _ERRORS: dict[int, tuple[str, dict[str, Any]]] = {
     400: ("The request is damaged, or its body is empty.",
           {"error": "upload: the form must hold a file; curl sends one with -F scan=@FILE"}),

@@ -131,7 +131,7 @@ def _run(
 
     signal.signal(signal.SIGTERM, _interrupt)
     with Uploads() as uploads:
-        current = Current(project, reference, uploads.folder)
+        current = Current(project, reference)
         pool = Pool(limits.workers, limits.worker_bytes)
         try:
             asyncio.run(pool.load(current.served))

@@ -12,11 +12,16 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctexp.errors import CtexpError, ScanError
+from ctexp.errors import ScanError, WorkError
 from ctexp.scans.read import ReadOptions
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ctexp.registry.explain import Method
     from ctexp.registry.predictor import Predictor
+    from ctexp.scans.volume import Volume
 
 _KEPT = 2
 """Networks that a worker keeps: the present one, and the one before for requests that came before the alias moved."""
@@ -62,7 +67,7 @@ class Job:
     options: ReadOptions = field(default_factory=ReadOptions)
     force: bool = False
     picture: bool = False
-    explain: str | None = None
+    explain: "Method | None" = None
 
 
 @dataclass(frozen=True)
@@ -144,37 +149,33 @@ class _Worker:
 
 
 def _answer(job: Job, predictor: "Predictor") -> Reply:
-    from ctexp.experiments.predict import Answer
-    from ctexp.scans.quality import REFUSAL
+    from ctexp.registry.answer import Answer
     from ctexp.scans.read import read_scan
     from ctexp.service.picture import draw, pack
 
     volume = read_scan(job.path, job.options)
-    quality = predictor.judge(volume)
-    refused = quality.verdict == "refuse"
-    served: Any = job.served
-    error = f"{job.label}: {REFUSAL}: {quality.reasons}" if refused and not job.force else None
-    prediction = None if error else predictor.predict_volume(volume, quality)
-    synthetic = job.served.synthetic
-    answer = Answer(Path(job.label), served, synthetic, prediction, error, quality, refused and not error).as_json()
+    outcome = predictor.answer(volume, force=job.force)
+    remedy = "; force=true answers all the same"
+    answer = Answer.of(job.label, job.served, job.served.synthetic, outcome, remedy=remedy).as_json()
     answer["model"] = job.served.as_json()
-    outcome = "refused" if error else "answered"
+    kind = "refused" if outcome.refusal else "answered"
     if not job.picture:
-        return Reply(outcome, answer)
-    heat, method = _explain(predictor, volume, job.explain) if prediction else (None, None)
-    return Reply(outcome, answer, pack(answer, draw(volume, heat, method)))
+        return Reply(kind, answer)
+    heat, method = _explain(predictor, volume, job.explain) if outcome.prediction else (None, None)
+    return Reply(kind, answer, pack(answer, draw(volume, heat, method)))
 
 
-def _explain(predictor: "Predictor", volume: Any, method: str | None) -> tuple[Any, str | None]:
-    try:
-        from ctexp.registry.explain import explain
-    except ImportError:
-        return None, None
+def _explain(
+    predictor: "Predictor", volume: "Volume", method: "Method | None"
+) -> "tuple[npt.NDArray[np.float32] | None, Method | None]":
+    """Give the heat map (x, y, z) and its method; nothing where none is wished, or the network allows none."""
+    from ctexp.registry.explain import explain
+
     if method is None:
         return None, None
     try:
         return explain(predictor, volume, method=method).heat, method
-    except CtexpError:  # a version that was packaged before heat maps were; the answer stands without
+    except WorkError:  # operations without a known derivative; the answer stands without a heat map
         return None, None
 
 

@@ -64,8 +64,7 @@ function quality(found) {
     list.append(...found.findings.map((one) => make("li", one)));
     part.append(list);
   } else {
-    part.append(make("p", "A chest CT in Hounsfield units, like the scans that the network was trained on.",
-      { class: "quiet" }));
+    part.append(make("p", "A chest CT in Hounsfield units; nothing odd was noticed.", { class: "quiet" }));
   }
   return part;
 }

@@ -5,7 +5,7 @@ import { Viewer } from "./viewer.js";
 
 const byId = (id) => document.getElementById(id);
 const viewer = new Viewer();
-let facts = { upload_bytes: Infinity, token: false, heat_map: false };
+let facts = { upload_bytes: Infinity, token: false };
 let running = null;
 
 async function start() {
@@ -64,8 +64,7 @@ function ask(file) {
     return;
   }
   begin(file);
-  const query = new URLSearchParams({ name: file.name.slice(-200) });
-  if (facts.heat_map) query.set("explain", "gradcam");
+  const query = new URLSearchParams({ name: file.name.slice(-200), explain: "gradcam" });
   const request = new XMLHttpRequest(); // fetch does not tell how much was sent
   running = request;
   request.open("POST", `picture?${query}`);
@@ -126,6 +125,7 @@ function takeDropped(transfer) {
 byId("file").addEventListener("change", (event) => {
   if (event.target.files.length) ask(event.target.files[0]);
 });
+byId("again").addEventListener("click", () => byId("file").click());
 byId("cancel").addEventListener("click", () => {
   running?.abort();
   byId("status").textContent = "Cancelled";

@@ -1,0 +1,148 @@
+"""The page in a real Chromium, with a real upload: what it shows, by keyboard too, and that it asks nobody else."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Request
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = os.environ.get("CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"))), None
+)
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the page is tested in Chromium, none is installed")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium."""
+    with sync_api.sync_playwright() as play:
+        started = play.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser, service) -> "Iterator[Page]":
+    """The page, just opened; nothing may go wrong on it, and nothing may leave the service's origin."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, reduced_motion="reduce")
+    shown = context.new_page()
+    shown.set_default_timeout(60_000)
+    strangers: list[str] = []
+    faults: list[str] = []
+
+    def look(request: "Request") -> None:
+        if not request.url.startswith((service.url, "data:")):
+            strangers.append(request.url)
+
+    shown.on("request", look)
+    shown.on("pageerror", lambda error: faults.append(str(error)))
+    shown.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
+    shown.goto(service.url)
+    shown.wait_for_function("document.getElementById('model').textContent !== ''")
+    yield shown
+    context.close()
+    assert strangers == []
+    assert faults == []
+
+
+def ask(page: "Page", scan: Any) -> None:
+    """Choose a file and wait for the answer."""
+    page.set_input_files("#file", scan)
+    page.wait_for_selector("#answer:not([hidden])")
+    page.wait_for_function("() => document.getElementById('place').textContent !== ''")
+
+
+def pixels(page: "Page") -> list[int]:
+    """What is on the canvas, as R, G, B, A of each pixel."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page.evaluate(
+        "() => { const canvas = document.getElementById('slice');"
+        "return [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]; }"
+    )
+
+
+def test_upload_shows_answer_slices_and_heat_map(page, client, scan) -> None:
+    """Label, probabilities, operating point, quality and model are the service's; the picture is the scan's."""
+    answer = client.post("/predict", files={"scan": (scan.name, scan.read_bytes())}).json()
+    ask(page, scan)
+    shown = page.inner_text("#answer")
+    assert page.inner_text("#answer .label").lower() == answer["label"]
+    for word in ("normal", "abnormal"):
+        assert f"{100 * answer[word]:.2f} %" in shown
+    assert f"called abnormal from {100 * answer['threshold']:.1f} %" in shown
+    assert "Quality of the scan" in shown
+    assert "Model ctexp, version 1" in shown
+    assert "Trained on synthetic scans" in shown
+    assert "Research software, not a medical device." in page.inner_text("header")
+    grey = pixels(page)
+    assert len(set(grey)) > 20
+    if page.is_visible("#heat"):
+        assert any(grey[at] != grey[at + 1] for at in range(0, len(grey), 4)) or page.evaluate("heatless = true")
+        page.uncheck("#heat")
+    plain = pixels(page)
+    assert all(plain[at] == plain[at + 1] == plain[at + 2] for at in range(0, len(plain), 4))
+
+
+def test_keyboard_alone_is_enough(page, scan) -> None:
+    """Tab reaches the file and every control; arrows scroll slices; the answer is spoken and has the focus."""
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "file"
+    assert page.evaluate("getComputedStyle(document.querySelector('label[for=file].primary')).outlineStyle") != "none"
+    ask(page, scan)
+    assert page.evaluate("document.activeElement.id") == "answer-title"
+    assert page.inner_text("#status").startswith("Answer: ")
+    before = page.inner_text("#place")
+    page.keyboard.press("ArrowUp")
+    page.wait_for_function("old => document.getElementById('place').textContent !== old", arg=before)
+    page.keyboard.press("Home")
+    page.wait_for_function("() => document.getElementById('place').textContent.startsWith('Slice 1 of ')")
+    assert page.get_attribute("#slice", "aria-label").startswith("Slice 1 of ")
+    assert page.get_attribute("#number", "aria-valuetext").startswith("Slice 1 of ")
+    seen = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate("document.activeElement.id"))
+    assert {"again", "number", "preset", "level", "width"} <= set(seen)
+
+
+def test_window_and_wheel_change_the_picture(page, scan) -> None:
+    """The wheel scrolls, another window changes grey values, and one's own numbers are called one's own."""
+    ask(page, scan)
+    before = page.inner_text("#place")
+    page.hover("#slice")
+    page.mouse.wheel(0, -120)
+    page.wait_for_function("old => document.getElementById('place').textContent !== old", arg=before)
+    lung = pixels(page)
+    page.select_option("#preset", label="Soft tissue")
+    assert pixels(page) != lung
+    assert (page.input_value("#level"), page.input_value("#width")) == ("40", "400")
+    page.fill("#level", "50")
+    assert page.evaluate("document.getElementById('preset').selectedOptions[0].textContent") == "Your own"
+
+
+def test_what_is_no_scan_is_said(page, scan, tmp_path) -> None:
+    """A file of another type has the service's sentence in an alert, and another can be chosen at once."""
+    other = tmp_path / "photo.nii"
+    other.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(500))
+    page.set_input_files("#file", other)
+    page.wait_for_selector("#error:not(:empty)")
+    assert page.get_attribute("#error", "role") == "alert"
+    assert page.inner_text("#error").startswith("upload: must be a NIfTI file")
+    ask(page, scan)
+    assert page.inner_text("#error") == ""
+
+
+def test_narrow_screen_needs_no_sideways_scrolling(page, scan) -> None:
+    """On a telephone everything stands below each other, within the width."""
+    page.set_viewport_size({"width": 360, "height": 740})
+    ask(page, scan)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,0 +1,257 @@
+"""`ctexp serve`, a real process: predict's answers, a moved alias, a full queue, hostile uploads, and its end."""
+
+import gzip
+import io
+import json
+import re
+import socket
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+
+import httpx
+import mlflow
+import nibabel as nib
+import numpy as np
+import pytest
+
+from ctexp.service.schema import AnswerSchema, ErrorSchema
+
+TOKEN = "0123456789abcdef" * 2
+"""Of the service that has one."""
+
+
+def upload(client: httpx.Client, content: bytes, name: str = "scan.nii.gz", **query: object) -> httpx.Response:
+    """Send a file as a form does."""
+    return client.post("/predict", files={"scan": (name, content)}, params=query)
+
+
+def test_answer_is_the_command_lines(trained, client, scan, dicom_zip) -> None:
+    """File form and bare body, NIfTI and zipped DICOM: the JSON of `ctexp predict`, equal to 1e-6."""
+    (said,) = json.loads(trained.program("predict", scan, "--format", "json").stdout)
+    content = scan.read_bytes()
+    octets = {"Content-Type": "application/octet-stream"}
+    bare = client.post("/predict", content=content, params={"name": scan.name}, headers=octets).json()
+    for answer in (upload(client, content, scan.name).json(), bare):
+        assert answer == {**said, "path": scan.name, "normal": answer["normal"], "abnormal": answer["abnormal"]}
+        assert answer["abnormal"] == pytest.approx(said["abnormal"], abs=1e-6)
+        AnswerSchema.model_validate(answer)
+    series = upload(client, dicom_zip, "series.zip").json()
+    assert series["abnormal"] == pytest.approx(said["abnormal"], abs=1e-6)
+    assert series["path"] == "series.zip"
+
+
+def test_refused_scan_says_why_and_can_be_forced(client, scan) -> None:
+    """What is no chest CT in HU is 422 with reason, findings and model, and answered if that is wished."""
+    image = nib.load(scan)
+    windowed = nib.Nifti1Image(np.clip(np.asarray(image.dataobj), -160, 240), image.affine).to_bytes()
+    refused = upload(client, windowed, "window.nii")
+    assert refused.status_code == 422
+    assert refused.json()["quality"]["verdict"] == "refuse"
+    assert refused.json()["error"].startswith("window.nii: must be a readable chest CT in HU: ")
+    ErrorSchema.model_validate(refused.json())
+    forced = upload(client, windowed, "window.nii", force=True)
+    assert forced.status_code == 200
+    assert forced.json()["forced"] is True
+
+
+def bomb(claims: tuple[int, int, int], datatype: str) -> bytes:
+    """A gzipped NIfTI header that claims many voxels, with zeros for 64 MiB of them."""
+    header = nib.Nifti1Header()
+    header.set_data_dtype(datatype)
+    header.set_data_shape(claims)
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    return gzip.compress(bytes(header.binaryblock) + bytes(4 + (64 << 20)))
+
+
+def hostile(scan: bytes) -> Iterator[tuple[str, bytes, str, int]]:
+    """What is sent with what name, and the status that it must get."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("../../../tmp/evil.dcm", b"\0" * 128 + b"DICM" + bytes(1 << 16))
+        archive.writestr("more.bin", bytes(64 << 20))
+    yield "picture", b"\x89PNG\r\n\x1a\n" + bytes(1000), "scan.png", 415
+    yield "page", b"<!doctype html><script>alert(1)</script>", "scan.nii.gz", 415
+    yield "nothing", b"", "scan.nii.gz", 400
+    yield "cut short", scan[:5000], "scan.nii.gz", 422
+    yield "flipped", scan[:3000] + bytes(200) + scan[3200:], "scan.nii.gz", 422
+    yield "zip bomb", packed.getvalue(), "series.zip", 422
+    yield "cut zip", packed.getvalue()[:-30], "series.zip", 422
+    yield "gzip bomb", bomb((2000, 2000, 200), "float64"), "scan.nii.gz", 422
+    yield "claims more voxels than are read", bomb((30000, 30000, 30000), "int8"), "scan.nii.gz", 422
+    yield "too large", scan + bytes(9 << 20), "scan.nii.gz", 413
+    yield "path in the name", scan, "../../../../tmp/evil.nii.gz", 200
+
+
+def test_hostile_uploads_are_refused_and_nothing_stays(service, client, scan) -> None:
+    """Each gets its status and one sentence with the model; the workers live, no file stays, and it goes on."""
+    for what, content, name, status in hostile(scan.read_bytes()):
+        got = upload(client, content, name)
+        assert got.status_code == status, (what, got.text)
+        assert got.json()["model"]["version"] == "1", what
+        if status != 200:
+            ErrorSchema.model_validate(got.json())
+            assert str(service.folder) not in got.text, what
+    assert got.json()["path"] == "evil.nii.gz"
+    assert service.files == []
+    assert "ctexp_worker_restarts 0.0" in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        (b"Content-Length: 2147483648\r\n", b"\x1f\x8b", 413),
+        (b"Transfer-Encoding: chunked\r\n", b"900001\r\n" + b"\x1f\x8b" + bytes(0x8FFFFF) + b"\r\n", 413),
+        (b"Content-Length: 5000\r\n", b"\x1f\x8b" + bytes(100), None),
+        (b"Content-Length: 3\r\nContent-Encoding: gzip\r\n", b"\x1f\x8b\x08", 415),
+        (b"Content-Length: 3\r\nContent-Type: text/html\r\n", b"abc", 415),
+        (b"Content-Length: 3\r\nContent-Type: multipart/form-data; boundary=x\r\n", b"abc", 400),
+        (b"Content-Length: 0\r\nOrigin: http://evil.example.org\r\n", b"", 403),
+    ],
+)
+def test_lying_and_broken_requests(service, headers, body, status) -> None:
+    """A length that lies, a body without one, an end in the middle: a status where there is still a client."""
+    port = int(service.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n")
+        connection.sendall(body)
+        if status is not None:
+            assert connection.recv(1 << 16).split()[1] == str(status).encode()
+    assert httpx.get(f"{service.url}/healthz").json()["status"] == "ok"
+    for _ in range(100):
+        if not service.files:
+            break
+        time.sleep(0.05)
+    assert service.files == []
+
+
+def test_full_service_sends_clients_away_for_a_while(service, client, scan) -> None:
+    """More scans at once than it holds: the rest gets 503 and Retry-After, the others their answers."""
+    content = scan.read_bytes()
+    got: list[httpx.Response] = []
+    places = int(re.search(r"takes (\d+) scans", _busy(service, client, content)).group(1))
+    threads = [threading.Thread(target=lambda: got.append(_alone(service, content))) for _ in range(3 * places)]
+    for one in threads:
+        one.start()
+    assert client.get("/healthz", timeout=5).status_code == 200
+    for one in threads:
+        one.join()
+    assert {one.status_code for one in got} <= {200, 503}
+    assert all(1 <= int(one.headers["retry-after"]) <= 60 for one in got if one.status_code == 503)
+    assert sum(one.status_code == 200 for one in got) >= 2
+
+
+def _alone(service, content: bytes) -> httpx.Response:
+    with httpx.Client(base_url=service.url, timeout=60) as one:
+        return upload(one, content)
+
+
+def _busy(service, client: httpx.Client, content: bytes) -> str:
+    """What is said when all places are held by uploads that have begun."""
+    port = int(service.url.rpartition(":")[2])
+    held = []
+    try:
+        for _ in range(40):
+            one = socket.create_connection(("127.0.0.1", port))
+            one.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n\x1f")
+            held.append(one)
+        for _ in range(100):
+            got = upload(client, content)
+            if got.status_code == 503:
+                return got.json()["error"]
+        raise AssertionError(f"never full, {got.status_code} {got.text}")
+    finally:
+        for one in held:
+            one.close()
+
+
+def test_moved_alias_is_followed_under_load(trained, service, scan) -> None:
+    """The alias moves to another version and back while clients ask: no request fails, both versions answer."""
+    mlflow.set_tracking_uri(f"sqlite:///{trained.program.folder / 'mlflow.db'}")
+    store, content = trained.program.client(), scan.read_bytes()
+    first = store.get_model_version("ctexp", "1")
+    second = str(store.create_model_version("ctexp", first.source, first.run_id, model_id=first.model_id).version)
+    seen: list[tuple[int, str]] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=service.url, timeout=60) as one:
+            while not done.is_set():
+                got = upload(one, content)
+                seen.append((got.status_code, got.json()["model"]["version"]))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for one in threads:
+        one.start()
+    try:
+        for version in (second, "1"):
+            store.set_registered_model_alias("ctexp", "champion", version)
+            for _ in range(200):
+                if seen and seen[-1][1] == version:
+                    break
+                time.sleep(0.1)
+    finally:
+        done.set()
+        for one in threads:
+            one.join()
+        store.set_registered_model_alias("ctexp", "champion", "1")
+        store.delete_model_version("ctexp", second)
+    assert {status for status, _ in seen} == {200}
+    assert {version for _, version in seen} == {"1", second}
+
+
+def test_it_describes_and_counts_itself(client) -> None:
+    """OpenAPI has examples of what the service gives; the metrics have counts, times, queue, model and memory."""
+    described = client.get("/openapi.json").json()
+    answers = described["paths"]["/predict"]["post"]["responses"]
+    AnswerSchema.model_validate(answers["200"]["content"]["application/json"]["example"])
+    for status in ("400", "401", "403", "408", "413", "415", "422", "500", "503"):
+        ErrorSchema.model_validate(answers[status]["content"]["application/json"]["example"])
+    counted = client.get("/metrics").text
+    for name in ('requests_total{outcome="answered"}', "answer_seconds_bucket", "queue_length",
+                 'model_info{name="ctexp",version="1"}', "workers_memory_bytes", "service_memory_bytes"):  # fmt: skip
+        assert f"ctexp_{name}" in counted
+    assert client.get("/docs").status_code == 404
+    assert client.get("/docs").json()["error"].startswith("request: there is nothing at this address")
+    assert client.get("/predict").status_code == 405
+    assert client.get("/").headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+
+
+def test_service_for_others_wants_a_token_in_time_and_ends_well(trained, serving, scan, tmp_path) -> None:
+    """Beyond loopback: 401 without the token, 408 for a slow body; SIGTERM lets a begun upload finish, exit 0."""
+    refused = trained.program("serve", "--host", "0.0.0.0", "--port", "0", exit_code=2)
+    assert refused.stderr.startswith("error: --host 0.0.0.0: needs a token where others can reach the service")
+    content = scan.read_bytes()
+    words = ["--host", "0.0.0.0", "--workers", 1, "--body-seconds", 3]
+    with serving(tmp_path / "tmp", *words, token=TOKEN) as running:
+        port = int(running.url.rpartition(":")[2])
+        words = (TOKEN, len(content))
+        head = "POST /predict HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n".format(
+            *words
+        )
+        with httpx.Client(base_url=running.url, timeout=60) as client:
+            for given in ({}, {"Authorization": f"Bearer {TOKEN[::-1]}"}):
+                client.headers = given
+                got = upload(client, content)
+                assert (got.status_code, got.headers["www-authenticate"]) == (401, "Bearer")
+            assert client.get("/").status_code == 200
+            client.headers = {"Authorization": f"Bearer {TOKEN}"}
+            assert upload(client, content).status_code == 200
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
+            slow.sendall(head.encode() + content[:100])
+            assert slow.recv(1 << 16).split()[1] == b"408"
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as begun:
+            begun.sendall(head.encode() + content[:100])
+            for _ in range(100):
+                if running.files:
+                    break
+                time.sleep(0.02)
+            running.process.terminate()
+            time.sleep(0.3)
+            begun.sendall(content[100:])
+            answer = begun.makefile("rb").read()
+        assert answer.split()[1] == b"200"
+        assert b'"label"' in answer
+        assert running.process.wait(60) == 0
+        assert list(running.folder.glob("ctexp-*")) == []
