@@ -156,11 +156,10 @@ def _busy(service, client: httpx.Client, content: bytes) -> str:
             one = socket.create_connection(("127.0.0.1", port))
             one.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n\x1f")
             held.append(one)
-        for _ in range(100):
             got = upload(client, content)
             if got.status_code == 503:
                 return got.json()["error"]
-        raise AssertionError(f"never full, {got.status_code} {got.text}")
+        raise AssertionError("never full")
     finally:
         for one in held:
             one.close()
@@ -187,7 +186,7 @@ def test_moved_alias_is_followed_under_load(trained, service, scan) -> None:
     try:
         for version in (second, "1"):
             store.set_registered_model_alias("ctexp", "champion", version)
-            for _ in range(200):
+            for _ in range(600):  # the first fetch loads MLflow
                 if seen and seen[-1][1] == version:
                     break
                 time.sleep(0.1)
