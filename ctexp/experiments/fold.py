@@ -56,7 +56,7 @@ def train_fold(
     from ctexp.experiments.record import data_facts, predictions_table, quoted_metrics, split_table
     from ctexp.learning.network import build_network
     from ctexp.overrides import flatten
-    from ctexp.registry.network import NETWORK_NAME
+    from ctexp.registry.network import KERAS_NAME, NETWORK_NAME
     from ctexp.registry.package import package_network
     from ctexp.tracking.figures import curves
     from ctexp.tracking.run import MlflowRun
@@ -83,7 +83,8 @@ def train_fold(
         best = build_network(experiment.network, experiment.scan.shape)
         best.set_weights(checkpoints.load_checkpoint(store, run.id, standing.best_epoch).get_weights())
         with package_network(best, data.cache, split.validation) as package:
-            run.log_file(package.folder / NETWORK_NAME, NETWORK_FOLDER)
+            for file in (NETWORK_NAME, KERAS_NAME):
+                run.log_file(package.folder / file, NETWORK_FOLDER)
             run.log_figure(curves(learned.history, standing.best_epoch), "pictures/curves.png")
             run.log_text(predictions_table(split.validation, package.outputs), "validation.csv")
             run.log(
@@ -122,7 +123,7 @@ def _read(store: "Store", run_id: str, split: Split) -> Fold:
 
 
 def fetch_network(fold: Fold, place: Path) -> Path:
-    """Fetch a fold's ONNX network from its run.
+    """Fetch the folder with a fold's network from its run.
 
     Raises:
         WorkError: it is not there.
@@ -133,12 +134,17 @@ def fetch_network(fold: Fold, place: Path) -> Path:
     from ctexp.errors import WorkError
     from ctexp.registry.network import NETWORK_NAME
 
-    path = f"{NETWORK_FOLDER}/{NETWORK_NAME}"
+    run_id = fold.run_id
     try:
-        folder = place / fold.run_id
-        folder.mkdir()
-        return Path(mlflow.artifacts.download_artifacts(run_id=fold.run_id, artifact_path=path, dst_path=str(folder)))
+        (place / run_id).mkdir()
+        fetched = Path(
+            mlflow.artifacts.download_artifacts(
+                run_id=run_id, artifact_path=NETWORK_FOLDER, dst_path=str(place / run_id)
+            )
+        )
+        if not (fetched / NETWORK_NAME).is_file():
+            raise OSError("there is none")
     except (MlflowException, OSError) as error:
-        raise WorkError(
-            f"run {fold.run_id}: {path} must be whole: {error}; delete the run to train it again"
-        ) from error
+        path = f"{NETWORK_FOLDER}/{NETWORK_NAME}"
+        raise WorkError(f"run {run_id}: {path} must be whole: {error}; delete the run to train it again") from error
+    return fetched

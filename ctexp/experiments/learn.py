@@ -157,12 +157,12 @@ def register_answers(
     answers: "Answers",
     metrics: dict[str, float],
 ) -> "RegisteredVersion":
-    """Write the manifest beside packaged networks and register the folder.
+    """Write the manifest beside packaged networks, register the folder and put its model card to it.
 
     Args:
         store: where.
         run_id: the run that trained them.
-        folder: holds their ONNX files.
+        folder: holds their ONNX files, and the Keras files that these were made of.
         experiment: the run's settings.
         data: scans and split.
         taught_by: the scans that taught the networks.
@@ -173,12 +173,14 @@ def register_answers(
         WorkError: the store does not take it.
     """
     from ctexp.registry.manifest import PredictorManifest, hash_networks
-    from ctexp.registry.versions import register
+    from ctexp.registry.names import ModelVersion
+    from ctexp.registry.versions import log_card, register
 
     examined = [one.examination.features for one in taught_by if one.examination and one.examination.features]
     PredictorManifest(
         scan=experiment.scan,
         networks=hash_networks(folder, sorted(file.name for file in folder.glob("*.onnx"))),
+        trained_networks=hash_networks(folder, sorted(file.name for file in folder.glob("*.keras"))),
         synthetic=data.collection.synthetic,
         run_id=run_id,
         temperature=answers.temperature,
@@ -189,7 +191,9 @@ def register_answers(
         metrics=metrics,
         reference=Reference.fit(examined),
     ).write(folder)
-    return register(store, run_id, folder)
+    version = register(store, run_id, folder)
+    log_card(store, ModelVersion(version.name, version.version, run_id))
+    return version
 
 
 def data_report(data: Prepared, taught_by: Sequence[LabelledScan]) -> dict[str, Any]:

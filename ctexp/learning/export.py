@@ -1,4 +1,4 @@
-"""A trained network to ONNX, and the proof that both say the same."""
+"""A trained network to files, Keras and ONNX, and the proof that they say what the network says."""
 
 from pathlib import Path
 
@@ -10,6 +10,26 @@ from ctexp.errors import WorkError
 from ctexp.learning.onnx_graph import to_onnx
 
 TOLERANCE = 1e-4
+
+
+def export_keras(network: keras.Model, file: Path, examples: npt.NDArray[np.float32]) -> keras.Model:
+    """Write a float32 network as a `.keras` file and compare what it gives back on examples.
+
+    Args:
+        network: float32 throughout, of Keras's own layers only: the file loads where there is no ctexp.
+        file: to write.
+        examples: (n, rows, columns, slices, 1) float32.
+
+    Returns:
+        The network as it was read from the file.
+
+    Raises:
+        WorkError: its logits are not those of the network, to 1e-4.
+    """
+    network.save(file)
+    kept = keras.saving.load_model(file, compile=False, safe_mode=True)
+    _compare("Keras", _logits(kept, examples), _logits(network, examples))
+    return kept
 
 
 def export_onnx(network: keras.Model, file: Path, examples: npt.NDArray[np.float32]) -> float:
@@ -28,13 +48,22 @@ def export_onnx(network: keras.Model, file: Path, examples: npt.NDArray[np.float
     """
     import onnxruntime
 
-    trained = keras.ops.convert_to_numpy(network(examples, training=False))
     file.write_bytes(to_onnx(network).SerializeToString())
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     exported = session.run(None, {session.get_inputs()[0].name: examples})[0]
+    return _compare("ONNX", exported, _logits(network, examples))
+
+
+def _logits(network: keras.Model, examples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    logits: npt.NDArray[np.float32] = keras.ops.convert_to_numpy(network(examples, training=False))
+    return logits
+
+
+def _compare(kind: str, exported: npt.NDArray[np.float32], trained: npt.NDArray[np.float32]) -> float:
     difference = float(np.max(np.abs(exported - trained) / np.maximum(1.0, np.abs(trained))))
     if not difference <= TOLERANCE:
         raise WorkError(
-            f"export: the ONNX network must equal the trained one to {TOLERANCE}, its logits differ by {difference:.2g}"
+            f"export: the {kind} network must equal the trained one to {TOLERANCE}, its logits differ by "
+            f"{difference:.2g}"
         )
     return difference

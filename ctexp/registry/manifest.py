@@ -16,9 +16,10 @@ from ctexp.registry.network import NETWORK_NAME
 from ctexp.scans.quality import Reference
 
 FILE_NAME = "predictor.json"
-_FORMAT = 3
-_READABLE = (1, 2, 3)
-"""Format 1 has no `reference`; 1 and 2 have the one network's `network_sha256` and no calibration."""
+_FORMAT = 4
+_READABLE = (1, 2, 3, 4)
+"""Format 1 has no `reference`; 1 and 2 have the one network's `network_sha256` and no calibration; before 4 there are
+no Keras files."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class PredictorManifest:
         trained_on: source, hash and number of scans.
         metrics: validation metrics of exactly this network.
         reference: what kind of scans it was trained on; None where too few were, or for format 1.
+        trained_networks: file name and SHA-256 of each Keras file that an ONNX file was made of. They are for people:
+            no answer reads them, and a copy that only answers may be without them.
     """
 
     scan: ScanSettings
@@ -51,6 +54,7 @@ class PredictorManifest:
     trained_on: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     reference: Reference | None = None
+    trained_networks: dict[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
         """Write the manifest into a folder and give its path."""
@@ -88,7 +92,7 @@ class PredictorManifest:
 
 
 def hash_networks(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """Give the SHA-256 of ONNX files by their names.
+    """Give the SHA-256 of networks' files by their names.
 
     Raises:
         ValueError: a name leads out of the folder.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ctexp.registry.derivatives import DerivableNetwork
 
 NETWORK_NAME = "network.onnx"
+KERAS_NAME = "network.keras"
 
 
 class OnnxNetwork:

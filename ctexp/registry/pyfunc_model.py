@@ -1,4 +1,4 @@
-"""The registered model as MLflow serves it: a column `path` in, probabilities out.
+"""The registered model as MLflow serves it: a table of scans in, a table of answers out.
 
 MLflow runs this file as text ("models from code"); it holds no state and no pickle.
 """
@@ -8,30 +8,49 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from ctexp.errors import ScanError
+from ctexp.errors import InputError
 from ctexp.registry.predictor import Predictor
-from ctexp.scans.read import read_scan
+from ctexp.registry.serving import RESULTS, answer_table
+
+
+class BadInput(MlflowException):  # type: ignore[misc]  # mlflow's base class is untyped
+    """A request that cannot be answered, with the sentence that says why; MLflow's server makes it HTTP 400."""
+
+    def __init__(self, sentence: str) -> None:
+        self._sentence = sentence
+        super().__init__(sentence, error_code=BAD_REQUEST)
+
+    @property
+    def message(self) -> str:
+        """The sentence alone: the server would put the whole input, a patient's scan, before it."""
+        return self._sentence
+
+    @message.setter
+    def message(self, longer: str) -> None:
+        """Keep the sentence."""
 
 
 class CtPredictor(PythonModel):  # type: ignore[misc]  # mlflow's base class is untyped
-    """Answers on scan files that the serving process can read."""
+    """Answers on scans in the columns `path`, `nifti` or `array`; see `ctexp.registry.serving`."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the network that lies beside this file."""
         self._predictor = Predictor(Path(context.artifacts["predictor"]))
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
-        """Give `normal`, `abnormal` and `label` for each path."""
-        return pd.DataFrame([self._answer(Path(path)) for path in model_input["path"]])
+        """Give `normal`, `abnormal`, `label`, `quality` and `findings` for each row.
 
-    def _answer(self, path: Path) -> dict[str, Any]:
-        outcome = self._predictor.answer(read_scan(path))
-        if outcome.prediction is None:
-            raise ScanError(f"{path}: {outcome.refusal}")
-        one = outcome.prediction
-        return {"normal": one.normal, "abnormal": one.abnormal, "label": one.label}
+        Raises:
+            BadInput: a row breaks a rule; none is answered then.
+        """
+        try:
+            return pd.DataFrame(answer_table(self._predictor, model_input), columns=list(RESULTS))
+        except InputError as error:
+            raise BadInput(str(error)) from error
 
 
 mlflow.models.set_model(CtPredictor())

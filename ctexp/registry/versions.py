@@ -2,27 +2,33 @@
 
 import contextlib
 import io
+import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.models.signature import ModelSignature
-from mlflow.types.schema import ColSpec, DataType, Schema
+from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
 
 import ctexp
 from ctexp.errors import WorkError
 from ctexp.project import MODEL_NAME
+from ctexp.registry.card import as_markdown, compose_card, gather_facts
+from ctexp.registry.example import example_nifti
 from ctexp.registry.history import record
-from ctexp.registry.names import CHAMPION
+from ctexp.registry.names import CHAMPION, ModelVersion
 from ctexp.registry.package import ARTIFACT
-from ctexp.tracking.provenance import package_versions
+from ctexp.registry.serving import COLUMNS, RESULTS
 from ctexp.tracking.store import Store
 
 CHALLENGER = "challenger"
+CARD_NAME = "card.md"
 _SERVING = ("numpy", "scipy", "nibabel", "isal", "onnxruntime", "mlflow")
+"""What a version needs to answer, at the releases that it was made with; DICOM needs its own packages besides."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +49,12 @@ def register(store: Store, run_id: str, folder: Path) -> RegisteredVersion:
     Args:
         store: where.
         run_id: the run that trained it; may be running.
-        folder: holds `network.onnx` and `predictor.json`.
+        folder: holds the networks and `predictor.json`.
 
     Raises:
         WorkError: the store does not take it.
     """
-    versions = package_versions()
-    requirements = [f"{name}=={versions[name]}" for name in _SERVING if name in versions]
-    signature = ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "path")]),
-        outputs=Schema(
-            [*(ColSpec(DataType.double, word) for word in ("normal", "abnormal")), ColSpec(DataType.string, "label")]
-        ),
-    )
+    requirements = [f"{name}=={metadata.version(name)}" for name in _SERVING]
     try:
         made = store.client.search_model_versions(f"run_id = '{run_id}'")
         if made:  # a restart after a kill between this and the run's end
@@ -67,12 +66,43 @@ def register(store: Store, run_id: str, folder: Path) -> RegisteredVersion:
                 artifacts={ARTIFACT: str(folder)},
                 code_paths=[str(Path(ctexp.__file__).parent)],  # the version answers where ctexp is not installed
                 pip_requirements=requirements,
-                signature=signature,
+                signature=_signature(),
+                input_example={"nifti": [example_nifti()]},
                 registered_model_name=MODEL_NAME,
             )
             return _with_alias(store, str(info.registered_model_version))
     except (MlflowException, OSError) as error:
         raise WorkError(f"registry: the store must take the model: {error}") from error
+
+
+def log_card(store: Store, version: ModelVersion) -> None:
+    """Put the model card, as the version's facts stand now, beside the files of the version.
+
+    Raises:
+        UnknownReferenceError: the version is not registered.
+        WorkError: the store cannot be read, or does not take it.
+    """
+    card = as_markdown(compose_card(gather_facts(store, version)))
+    try:
+        source = store.client.get_model_version(version.name, version.version).source
+        with tempfile.TemporaryDirectory(prefix="ctexp-card-") as folder:
+            file = Path(folder) / CARD_NAME
+            file.write_text(card, encoding="utf-8")
+            store.client.log_model_artifact(source.removeprefix("models:/"), str(file))
+    except (MlflowException, OSError) as error:
+        raise WorkError(f"registry: the store must take the model card: {error}") from error
+
+
+def _signature() -> ModelSignature:
+    """Describe the tables that go in and come out.
+
+    The columns that go in have no type for MLflow: each is optional, and MLflow's own words about a wrong one would
+    have the whole scan in them. `answer_table` checks.
+    """
+    inputs = [ColSpec(AnyType(), name, required=False) for name in COLUMNS]
+    kinds = [DataType.double if name in ("normal", "abnormal") else DataType.string for name in RESULTS]
+    outputs = [ColSpec(kind, name) for kind, name in zip(kinds, RESULTS, strict=True)]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 
 def _with_alias(store: Store, version: str) -> RegisteredVersion:
