@@ -25,7 +25,7 @@ class ConsoleWatch:
 
     def say(self, text: str) -> None:
         """Print one line."""
-        self._clear()
+        self.clear()
         narrate(text)
 
     def stage(self, name: str) -> Callable[[int, int], None]:
@@ -72,7 +72,8 @@ class ConsoleWatch:
             sys.stderr.flush()
             self._shown = len(line)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Take the live line away, before something else is printed."""
         if self._live and self._shown:
             sys.stderr.write("\r" + " " * self._shown + "\r")
             self._shown = 0

@@ -2,17 +2,22 @@
 
 import csv
 import enum
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
-from ctexp.cli.console import narrate, print_json
+from ctexp.cli.console import ConsoleWatch, print_json
+from ctexp.errors import InputError
 
 if TYPE_CHECKING:
     from ctexp.registry.answer import Answer, Prediction
+
+_COLUMNS = ("path", "normal", "abnormal", "label", "threshold", "spread", "quality", "findings", "forced", "model",
+            "version", "synthetic", "error")  # fmt: skip
 
 
 class Format(enum.StrEnum):
@@ -26,7 +31,11 @@ class Format(enum.StrEnum):
 def predict(
     scans: Annotated[
         list[Path],
-        typer.Argument(metavar="SCAN...", help="NIfTI files; DICOM folders, .zip or files.", show_default=False),
+        typer.Argument(
+            metavar="SCAN...",
+            help="NIfTI files; DICOM folders, .zip or files; - reads them from standard input, one a line.",
+            show_default=False,
+        ),
     ],
     model: Annotated[
         str | None,
@@ -45,63 +54,141 @@ def predict(
     What is no readable chest CT in HU is refused with the reason; what is unlike the training scans is answered with a
     warning.
     """
-    from ctexp.experiments.predict import answer_scans
-    from ctexp.project import find_project
+    from ctexp.experiments.predict import answer_scans, load_model
     from ctexp.scans.read import ReadOptions
 
-    answers = answer_scans(
-        scans,
-        model,
-        find_project(),
-        options=ReadOptions(series, allow_gaps),
-        say=narrate,
-        force=force,
-        offline=offline,
-    )
-    if format is Format.json:
-        print_json([answer.as_json() for answer in answers])
-    elif format is Format.csv:
-        _print_csv(answers)
-    elif len(answers) == 1:
-        _print_sentences(answers[0])
-    else:
-        _print_table(answers)
-    if any(answer.error for answer in answers):
+    paths = _read_paths(scans)
+    network = load_model(model, offline=offline)
+    watch = ConsoleWatch()
+    if network.version.note:
+        watch.say(network.version.note)
+    answers = answer_scans(network, paths, options=ReadOptions(series, allow_gaps), force=force, say=watch.say)
+    writer = _Json() if format is Format.json else _Csv() if format is Format.csv else _text_writer(paths)
+    failed = False
+    count = watch.stage("answered")
+    for number, answer in enumerate(answers, start=1):
+        watch.clear()
+        writer.write(answer)
+        failed = failed or answer.error is not None
+        if len(paths) > 1:
+            count(number, len(paths))
+    writer.end()
+    if failed:
         raise typer.Exit(1)
 
 
-def _print_sentences(answer: "Answer") -> None:
-    if answer.prediction is None:
-        print(f"error: {answer.error}", file=sys.stderr)
-        return
-    for word in ("normal", "abnormal"):
-        percent = 100 * getattr(answer.prediction, word)
-        print(f"This model is {percent:.2f} percent confident that CT scan is {word}")
-    for line in _doubts(answer):
-        print(line)
-    for line in _networks_lines(answer.prediction):
-        print(line)
-    print(_model_line(answer))
+def _read_paths(scans: list[Path]) -> list[Path]:
+    """Put the lines of standard input where a `-` stands.
 
-
-def _print_table(answers: "list[Answer]") -> None:
-    width = max(len("scan"), *(len(str(answer.path)) for answer in answers))
-    print(f"{'scan':<{width}}  normal  abnormal  label     quality")
-    for answer in answers:
-        if answer.prediction is None:
-            print(f"{answer.path!s:<{width}}       -         -  error     -")
-            print(f"error: {answer.error}", file=sys.stderr)
+    Raises:
+        InputError: it has none.
+    """
+    paths: list[Path] = []
+    for scan in scans:
+        if str(scan) != "-":
+            paths.append(scan)
             continue
+        lines = [os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer]
+        paths += [Path(line) for line in lines if line.strip()]
+    if not paths:
+        raise InputError("standard input: must name a scan a line, it is empty")
+    return paths
+
+
+class _Writer(Protocol):
+    """Writes answers as they come."""
+
+    def write(self, answer: "Answer") -> None:
+        """Write one."""
+
+    def end(self) -> None:
+        """Write what comes after the last."""
+
+
+class _Json:
+    """One list, when all are there."""
+
+    def __init__(self) -> None:
+        self._answers: list[dict[str, Any]] = []
+
+    def write(self, answer: "Answer") -> None:
+        self._answers.append(answer.as_json())
+
+    def end(self) -> None:
+        print_json(self._answers)
+
+
+class _Csv:
+    """A row a scan."""
+
+    def __init__(self) -> None:
+        self._rows = csv.DictWriter(sys.stdout, _COLUMNS, lineterminator="\n")
+        self._rows.writeheader()
+
+    def write(self, answer: "Answer") -> None:
+        row: dict[str, Any] = {"path": answer.path, "error": answer.error or ""}
+        row |= {"model": answer.model.name, "version": answer.model.version, "synthetic": str(answer.synthetic).lower()}
+        if answer.prediction is not None:
+            row |= {**answer.prediction.as_row(), "forced": str(answer.forced).lower()}
+        if answer.quality is not None:
+            found = "; ".join(one.text for one in answer.quality.findings)
+            row |= {"quality": answer.quality.verdict, "findings": found}
+        self._rows.writerow(row)
+        sys.stdout.flush()
+
+    def end(self) -> None:
+        pass
+
+
+class _Sentences:
+    """Sentences, for one scan."""
+
+    def write(self, answer: "Answer") -> None:
+        if answer.prediction is None:
+            print(f"error: {answer.error}", file=sys.stderr)
+            return
+        for word in ("normal", "abnormal"):
+            percent = 100 * getattr(answer.prediction, word)
+            print(f"This model is {percent:.2f} percent confident that CT scan is {word}")
+        for line in (*_doubts(answer), *_networks_lines(answer.prediction), _model_line(answer)):
+            print(line)
+
+    def end(self) -> None:
+        pass
+
+
+class _Table:
+    """A line a scan, for several."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._last: Answer | None = None
+        self._prediction: Prediction | None = None
+        print(f"{'scan':<{width}}  normal  abnormal  label     quality")
+
+    def write(self, answer: "Answer") -> None:
+        self._last = answer
+        self._prediction = self._prediction or answer.prediction
+        name = f"{answer.path:<{self._width}}"
+        if answer.prediction is None:
+            print(f"{name}       -         -  error     -", flush=True)
+            print(f"error: {answer.error}", file=sys.stderr)
+            return
         one = answer.prediction
-        numbers = f"{one.normal:6.4f}  {one.abnormal:8.4f}"
-        print(
-            f"{answer.path!s:<{width}}  {numbers}  {one.label:<8}  {'forced' if answer.forced else one.quality.verdict}"
-        )
+        verdict = "forced" if answer.forced else one.quality.verdict
+        print(f"{name}  {one.normal:6.4f}  {one.abnormal:8.4f}  {one.label:<8}  {verdict}", flush=True)
         for line in _doubts(answer):
             print(f"  {line}")
-    for line in _networks_lines(next((one.prediction for one in answers if one.prediction), None), with_spread=False):
-        print(line)
-    print(_model_line(answers[0]))
+
+    def end(self) -> None:
+        for line in _networks_lines(self._prediction, with_spread=False):
+            print(line)
+        if self._last:
+            print(_model_line(self._last))
+
+
+def _text_writer(paths: list[Path]) -> _Writer:
+    return _Sentences() if len(paths) == 1 else _Table(max(len("scan"), *(len(str(path)) for path in paths)))
 
 
 def _doubts(answer: "Answer") -> list[str]:
@@ -133,19 +220,3 @@ def _networks_lines(prediction: "Prediction | None", *, with_spread: bool = True
 def _model_line(answer: "Answer") -> str:
     synthetic = "; trained on synthetic scans, it says nothing about patients" if answer.synthetic else ""
     return f"Model {answer.model.name} version {answer.model.version}{synthetic}. Not a medical device."
-
-
-def _print_csv(answers: "list[Answer]") -> None:
-    columns = ["path", "normal", "abnormal", "label", "threshold", "spread", "quality", "findings", "forced", "model",
-               "version", "synthetic", "error"]  # fmt: skip
-    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
-    writer.writeheader()
-    for answer in answers:
-        row: dict[str, Any] = {"path": answer.path, "error": answer.error or ""}
-        row |= {"model": answer.model.name, "version": answer.model.version, "synthetic": str(answer.synthetic).lower()}
-        if answer.prediction is not None:
-            row |= {**answer.prediction.as_row(), "forced": str(answer.forced).lower()}
-        if answer.quality is not None:
-            found = "; ".join(one.text for one in answer.quality.findings)
-            row |= {"quality": answer.quality.verdict, "findings": found}
-        writer.writerow(row)

@@ -1,60 +1,65 @@
-"""`ctexp predict`: scans to answers of a registered version."""
+"""`ctexp predict` and `ctexp.load`: scans to answers of a registered version."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ctexp.errors import ScanError
-from ctexp.project import Project
-from ctexp.registry.answer import Answer
-from ctexp.scans.read import ReadOptions, open_scan
+from ctexp.project import Project, find_project
+
+if TYPE_CHECKING:
+    from ctexp.registry.answer import Answer
+    from ctexp.registry.model import Model, ReadFile
+    from ctexp.scans.read import ReadOptions
 
 
-def answer_scans(
-    paths: Sequence[Path],
-    reference: str | None,
-    project: Project,
-    *,
-    options: ReadOptions = ReadOptions(),  # noqa: B008 - it is frozen
-    say: Callable[[str], None] | None = None,
-    force: bool = False,
-    offline: bool = False,
-) -> "list[Answer]":
-    """Ask a registered version about scans.
+def load_model(reference: str | None = None, project: Project | None = None, *, offline: bool = False) -> "Model":
+    """Load the version that a REF names at this moment.
 
     Args:
-        paths: scans.
         reference: REF; None for the project's champion.
-        project: whose store.
-        options: how DICOM series are read.
-        say: told what reading a scan had to decide.
-        force: answer on scans that are refused, too.
-        offline: where the store does not answer, ask the version that it named last.
-
-    Returns:
-        One answer a path, in order; a scan that cannot be read, or is refused, has its error and does not stop the
-        others.
+        project: whose store; None for that of the current folder.
+        offline: where the store does not answer, take the version that it named last; `version.note` says so.
 
     Raises:
         UnknownReferenceError: the reference names nothing.
-        WorkError: store or version cannot be read.
+        StoreUnreachableError: the store does not answer.
+        WorkError: the version's files are not whole.
     """
     from ctexp.registry.local import find_version
-    from ctexp.registry.predictor import Predictor
+    from ctexp.registry.model import Model
 
-    version = find_version(project, reference, offline=offline)
-    if version.note and say:
-        say(version.note)
-    predictor = Predictor(version.folder)
-    synthetic = predictor.manifest.synthetic
-    answers = []
-    for path in paths:
-        try:
-            scan = open_scan(path, options)
-            if say:
-                for note in scan.notes:
-                    say(f"{path}: {note}")
-            outcome = predictor.answer(scan.decode(), force=force)
-            answers.append(Answer.of(str(path), version, synthetic, outcome, remedy="; --force answers all the same"))
-        except ScanError as error:
-            answers.append(Answer(str(path), version, synthetic, None, str(error)))
-    return answers
+    return Model(find_version(project or find_project(), reference, offline=offline))
+
+
+def answer_scans(
+    model: "Model",
+    paths: Iterable[Path],
+    *,
+    options: "ReadOptions",
+    force: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator["Answer"]:
+    """Ask a model about scans: they are read and prepared on all cores while the network answers.
+
+    A few scans are in memory at any moment, however many there are.
+
+    Args:
+        model: who answers.
+        paths: scans.
+        options: how DICOM series are read.
+        force: answer on scans that are refused, too.
+        say: told what reading a scan had to decide.
+
+    Yields:
+        One answer a path, in order; a scan that cannot be read, or is refused, has its error and does not stop the
+        others.
+    """
+    from ctexp.datasets.ingest import cores, ordered_map
+
+    def read(path: Path) -> "ReadFile":
+        return model.read(path, options=options, force=force)
+
+    for one in ordered_map(read, paths, cores()):
+        for note in one.notes:
+            say(f"{one.path}: {note}")
+        yield model.finish(one)

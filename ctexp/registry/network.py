@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from ctexp.datasets.ingest import cores
 from ctexp.errors import WorkError
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ class OnnxNetwork:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # As many threads as this process may use, not as the machine has; idle ones shall leave the cores to whoever
+        # prepares the next scan, and memory goes back after each answer: the arena would keep twice the peak.
+        options.intra_op_num_threads = cores()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_cpu_mem_arena = False
         try:
             self._content = file.read_bytes()
             self._session: Any = onnxruntime.InferenceSession(
