@@ -9,6 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ctexp.errors import UnknownReferenceError
+
 MODEL_NAME = "ctexp"
 """The registered model that REFs without a name mean, and the experiment that runs are filed under."""
 
@@ -53,6 +55,19 @@ class Project:
     def data(self) -> Path:
         """Folder that `mosmed` and `phantom` live in."""
         return self.root / "data"
+
+
+def require_store(project: Project) -> None:
+    """Refuse a folder that is no project's, for what only reads: it shall leave no empty store behind.
+
+    Raises:
+        UnknownReferenceError: the store would be the local one, and there is none.
+    """
+    if project.tracking_uri == project.local_uri and not project.database.is_file():
+        raise UnknownReferenceError(
+            f"{project.root}: must be a project's folder or lie in one, there is no mlflow.db; "
+            "change to the folder of your trainings, or begin one here with `ctexp train`"
+        )
 
 
 def find_project(start: Path | None = None) -> Project:

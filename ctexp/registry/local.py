@@ -57,7 +57,7 @@ def find_version(project: Project, reference: str | None = None, *, offline: boo
             raise StoreUnreachableError(f"{error}; --offline answers with the version that it named last") from error
         return _last_known(shelf, wanted, str(error), StoreUnreachableError)
     except UnknownReferenceError as error:
-        if not offline or project.tracking_uri != project.local_uri or project.database.exists():
+        if not offline or project.tracking_uri != project.local_uri or project.database.is_file():
             raise
         return _last_known(shelf, wanted, str(error), UnknownReferenceError)  # the store itself is not there
     hash = shelf.copy_of(found, lambda place: _fetch(project, found, place))

@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from ctexp.errors import StoreUnreachableError, UnknownReferenceError, WorkError
-from ctexp.project import MODEL_NAME, Project
+from ctexp.project import MODEL_NAME, Project, require_store
 from ctexp.tracking.process import is_gone
 
 _MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
@@ -75,11 +75,8 @@ def open_store(project: Project, *, create: bool = True) -> Store:
     """
     uri = project.tracking_uri
     local = uri.startswith("sqlite:")
-    if not create and uri == project.local_uri and not project.database.is_file():
-        raise UnknownReferenceError(
-            f"{project.root}: must be a project's folder or lie in one, there is no mlflow.db; "
-            "change to the folder of your trainings, or begin one here with `ctexp train`"
-        )
+    if not create:
+        require_store(project)
     try:
         with _creation_lock(project) if local else contextlib.nullcontext():
             if uri == project.local_uri and not project.database.is_file():

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ctexp.cli.main import app
+from ctexp.registry.network import OnnxNetwork
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +160,15 @@ def test_validation_table_and_prediction_agree(trained, scans, program) -> None:
 
 
 def test_mlflow_loads_the_same_predictor_from_the_code_it_carries(trained, scans, answers) -> None:
-    """`mlflow.pyfunc.load_model` gives predict's numbers, with the code that the version carries."""
+    """`mlflow.pyfunc.load_model` gives predict's numbers, with the code that the version carries and nothing else.
+
+    Everything that the version does not list, or that its packages do not bring, cannot be imported there.
+    """
     program = """
 import json, sys
+barred = {"tensorflow", "keras", "keras_tuner", "onnx", "optuna", "ray", "typer", "pydicom"}
+for name in barred:
+    sys.modules[name] = None
 import mlflow
 mlflow.set_tracking_uri(sys.argv[1])
 model = mlflow.pyfunc.load_model("models:/ctexp@champion")
@@ -183,23 +190,70 @@ print(json.dumps({"rows": table.to_dict("records"), "code": ctexp.__file__}))
         assert row["label"] == answer["label"]
 
 
-def test_predict_loads_neither_tensorflow_nor_keras(trained, scans) -> None:
-    """Answering imports no training library."""
+def test_predict_loads_no_library_of_training_or_tracking(trained, scans, answers) -> None:
+    """Answering imports neither TensorFlow nor, once the version was fetched, MLflow; `ctexp.load` answers the same."""
     program = """
 import sys
 from ctexp.cli.main import app
 try:
-    app(sys.argv[1:])
+    app(["predict", *sys.argv[1:]])
 except SystemExit as end:
     assert end.code == 0, end
-heavy = {"tensorflow", "keras", "keras_tuner"} & set(sys.modules)
+heavy = {"tensorflow", "keras", "keras_tuner", "mlflow", "pandas", "onnx", "matplotlib", "sklearn"} & set(sys.modules)
 assert not heavy, heavy
+import ctexp
+model = ctexp.load("ctexp@champion")
+print(*(repr(model(path).abnormal) for path in sys.argv[1:]))
+try:
+    model("nowhere.nii.gz")
+except ctexp.errors.ScanError as error:
+    print(error)
 """
-    path = sorted((scans / "CT-0").iterdir())[0]
-    subprocess.run(
-        [sys.executable, "-c", program, "predict", str(path)],
-        check=True, capture_output=True, cwd=trained.program.folder, env=trained.program.environment,
+    done = subprocess.run(
+        [sys.executable, "-c", program, *(answer["path"] for answer in answers)],
+        check=True, capture_output=True, text=True, cwd=trained.program.folder, env=trained.program.environment,
     )  # fmt: skip
+    numbers, error = done.stdout.splitlines()[-2:]
+    assert [float(number) for number in numbers.split()] == pytest.approx(
+        [answer["abnormal"] for answer in answers], abs=1e-6
+    )
+    assert error == "nowhere.nii.gz: a scan must be a file, there is none"
+
+
+def test_paths_come_from_standard_input(trained, scans, answers, monkeypatch) -> None:
+    """`predict -` answers on each line in its order, a broken one at its place; no line at all is the user's error."""
+    first, second = (answer["path"] for answer in answers)
+    monkeypatch.chdir(trained.program.folder)
+    lines = f"{second}\nnowhere.nii.gz\n\n{first}\n"
+    done = CliRunner().invoke(app, ["predict", "-", "--format", "csv"], input=lines)
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert done.exit_code == 1
+    assert [row["path"] for row in rows] == [second, "nowhere.nii.gz", first]
+    assert [row["error"] for row in rows] == ["", "nowhere.nii.gz: a scan must be a file, there is none", ""]
+    assert float(rows[0]["abnormal"]) == pytest.approx(answers[1]["abnormal"], abs=1e-9)
+    empty = CliRunner().invoke(app, ["predict", "-"], input="\n")
+    assert (empty.exit_code, empty.stderr) == (2, "error: standard input: must name a scan a line, it is empty\n")
+
+
+def test_version_is_whole(trained) -> None:
+    """The registered files are the network as ONNX and as Keras, which Keras alone loads, its card and its example."""
+    import keras
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{trained.program.folder / 'mlflow.db'}")
+    info = mlflow.models.get_model_info("models:/ctexp/1")
+    assert [column.name for column in info.signature.inputs] == ["path", "nifti", "array"]
+    assert [column.name for column in info.signature.outputs] == ["normal", "abnormal", "label", "quality", "findings"]
+    assert info.saved_input_example_info is not None
+    folder = Path(mlflow.artifacts.download_artifacts("models:/ctexp/1"))
+    predictor = folder / "artifacts" / "predictor"
+    assert sorted(file.name for file in predictor.iterdir()) == ["network.keras", "network.onnx", "predictor.json"]
+    assert (folder / "card.md").read_text().startswith("# Model card: ctexp version 1")
+    assert not list(folder.rglob("*.pkl"))
+    network = keras.saving.load_model(predictor / "network.keras", compile=False)
+    inputs = np.random.default_rng(0).random((2, *network.input_shape[1:]), dtype=np.float32)
+    expected = OnnxNetwork(predictor / "network.onnx").logits(inputs)
+    assert keras.ops.convert_to_numpy(network(inputs)).ravel() == pytest.approx(expected, abs=1e-4)
 
 
 def test_damaged_version_is_refused(trained, scans, tmp_path, program_in) -> None:
@@ -216,7 +270,10 @@ def test_damaged_version_is_refused(trained, scans, tmp_path, program_in) -> Non
                 f"update {table} set {column} = replace({column}, ?, ?)",  # noqa: S608 - names are ours
                 (str(trained.program.folder), str(copy)),
             )
-    network = next(copy.rglob("network.onnx"))
+    shutil.rmtree(
+        copy / ".ctexp" / "cache" / "models", ignore_errors=True
+    )  # or its own copy, which is whole, would answer
+    network = next((copy / "mlruns").rglob("network.onnx"))
     network.write_bytes(network.read_bytes()[:-1] + b"x")
     done = program_in(copy)("predict", sorted((scans / "CT-0").iterdir())[0], exit_code=1)
     assert "checksum differs" in done.stderr

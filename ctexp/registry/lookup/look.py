@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ctexp.errors import StoreUnreachableError
-from ctexp.project import Project
+from ctexp.project import Project, require_store
 from ctexp.registry.lookup.stored import StoredVersion
 from ctexp.registry.names import Reference
 
@@ -26,6 +26,7 @@ def look_up(project: Project, wanted: Reference) -> StoredVersion:
         UnknownReferenceError: it names nothing in this store, or there is no store.
         StoreUnreachableError: the store does not answer.
     """
+    require_store(project)
     return _directly(project, wanted) or _by_mlflow(project, wanted)
 
 
