@@ -42,7 +42,7 @@ def ask(trained) -> Iterator[Ask]:
         address = f"http://127.0.0.1:{port}/invocations"
         request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=60) as reply:
+            with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310 - our own address
                 return reply.status, json.loads(reply.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
@@ -75,8 +75,12 @@ def test_server_answers_and_refuses(ask, trained, scans, tmp_path) -> None:
     assert [one["abnormal"] for one in reply["predictions"]] == pytest.approx([said["abnormal"]] * 3, abs=1e-6)
     assert [one["quality"] for one in reply["predictions"]] == ["ok", "ok", "not judged"]
     assert {one["label"] for one in reply["predictions"]} == {said["label"]}
-    for body in ({"inputs": {"array": [array[..., None].tolist()]}}, {"instances": [{"path": str(path)}]},
-                 {"inputs": {"nifti": [nifti]}}, {"dataframe_split": {"columns": ["path"], "data": [[str(path)]]}}):  # fmt: skip
+    for body in (
+        {"inputs": {"array": [array[..., None].tolist()]}},
+        {"inputs": {"nifti": [nifti]}},
+        {"instances": [{"path": str(path)}]},
+        {"dataframe_split": {"columns": ["path"], "data": [[str(path)]]}},
+    ):
         code, reply = ask(body)
         assert (code, len(reply["predictions"])) == (200, 1)
         assert reply["predictions"][0]["abnormal"] == pytest.approx(said["abnormal"], abs=1e-6)
