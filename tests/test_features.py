@@ -178,10 +178,13 @@ def test_version_carries_the_reference(count: int, tmp_path: Path, rng: np.rando
     file = manifest.write(tmp_path)
     assert PredictorManifest.read(tmp_path) == manifest
     facts = json.loads(file.read_text())
-    assert facts["format"] == 3
+    assert facts["format"] == 4
     file.write_text(json.dumps({**facts, "reference": {"names": []}}))
     with pytest.raises(WorkError, match="whole predictor"):
         PredictorManifest.read(tmp_path)
+    del facts["trained_networks"]
+    file.write_text(json.dumps({**facts, "format": 3}))
+    assert PredictorManifest.read(tmp_path) == manifest
     for key in ("networks", "calibrated_on", "operating_point"):
         del facts[key]
     facts["network_sha256"] = sha256

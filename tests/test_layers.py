@@ -112,8 +112,7 @@ def test_imports_come_from_below() -> None:
 
 def test_the_package_itself_loads_nothing() -> None:
     """`import ctexp` runs no other module of the package, whatever its functions import when they are called."""
-    names = [name for name, _ in imports(on_loading(parse(Path("__init__.py"))))]
-    assert names == ["typing"]
+    assert {name for name, _ in imports(on_loading(parse(Path("__init__.py"))))} == {"os", "typing"}
 
 
 def test_heavy_libraries_stay_in_their_rooms() -> None:

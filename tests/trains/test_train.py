@@ -86,7 +86,7 @@ def test_labels_of_the_locked_test_are_not_written(trained) -> None:
 
 
 def test_registered_model_holds_no_pickle(trained) -> None:
-    """The logged model is text, JSON and ONNX; no file of it is a pickle or has a pickle's name."""
+    """The logged model is text, JSON, ONNX and Keras's archive; no file of it is a pickle or has a pickle's name."""
     files = [file for file in (trained.program.folder / "mlruns" / "ctexp" / "models").rglob("*") if file.is_file()]
     assert "network.onnx" in {file.name for file in files}
     for file in files:
