@@ -69,7 +69,8 @@ def serving(trained) -> Callable[..., contextlib.AbstractContextManager[Running]
 @pytest.fixture(scope="module")
 def service(serving, tmp_path_factory) -> Iterator[Running]:
     """A service on loopback; it stops well when the module's tests have ended, and leaves nothing."""
-    with serving(tmp_path_factory.mktemp("serve") / "tmp", "--queue", 6, "--max-mb", 8) as running:
+    words = ["--queue", 6, "--max-mb", 8, "--worker-gb", 0.5]
+    with serving(tmp_path_factory.mktemp("serve") / "tmp", *words) as running:
         yield running
         assert running.stop() == 0
         assert list(running.folder.glob("ctexp-*")) == []

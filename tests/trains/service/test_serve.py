@@ -1,6 +1,5 @@
 """`ctexp serve`, a real process: predict's answers, a moved alias, a full queue, hostile uploads, and its end."""
 
-import gzip
 import io
 import json
 import re
@@ -8,6 +7,7 @@ import socket
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 
 import httpx
@@ -56,13 +56,15 @@ def test_refused_scan_says_why_and_can_be_forced(client, scan) -> None:
     assert forced.json()["forced"] is True
 
 
-def bomb(claims: tuple[int, int, int], datatype: str) -> bytes:
-    """A gzipped NIfTI header that claims many voxels, with zeros for 64 MiB of them."""
+def bomb(shape: tuple[int, int, int], mebibytes: int) -> bytes:
+    """A gzipped NIfTI file that claims voxels of 2 bytes, with zeros for so many MiB of them."""
     header = nib.Nifti1Header()
-    header.set_data_dtype(datatype)
-    header.set_data_shape(claims)
-    header["vox_offset"], header["magic"] = 352, b"n+1"
-    return gzip.compress(bytes(header.binaryblock) + bytes(4 + (64 << 20)))
+    header.set_data_dtype("int16")
+    header.set_data_shape(shape)
+    header["vox_offset"], header["magic"], header["pixdim"][1:4] = 352, b"n+1", 0.5
+    packer, zeros = zlib.compressobj(1, wbits=31), bytes(1 << 20)
+    parts = [packer.compress(bytes(header.binaryblock) + bytes(4)), *(packer.compress(zeros) for _ in range(mebibytes))]
+    return b"".join([*parts, packer.flush()])
 
 
 def hostile(scan: bytes) -> Iterator[tuple[str, bytes, str, int]]:
@@ -78,8 +80,9 @@ def hostile(scan: bytes) -> Iterator[tuple[str, bytes, str, int]]:
     yield "flipped", scan[:3000] + bytes(200) + scan[3200:], "scan.nii.gz", 422
     yield "zip bomb", packed.getvalue(), "series.zip", 422
     yield "cut zip", packed.getvalue()[:-30], "series.zip", 422
-    yield "gzip bomb", bomb((2000, 2000, 200), "float64"), "scan.nii.gz", 422
-    yield "claims more voxels than are read", bomb((30000, 30000, 30000), "int8"), "scan.nii.gz", 422
+    yield "claims more than it holds", bomb((1000, 1000, 1000), 16), "scan.nii.gz", 422
+    yield "claims more voxels than are read", bomb((30000, 30000, 30000), 1), "scan.nii.gz", 422
+    yield "unpacks to more than memory", bomb((700, 700, 800), 748), "scan.nii.gz", 413
     yield "too large", scan + bytes(9 << 20), "scan.nii.gz", 413
     yield "path in the name", scan, "../../../../tmp/evil.nii.gz", 200
 
