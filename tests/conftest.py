@@ -3,11 +3,16 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from ctexp.config import ScanSettings
+    from ctexp.registry.predictor import Predictor
 
 # No example database: the same examples are tried each time, on every machine.
 settings.register_profile("ctexp", max_examples=40, database=None, deadline=None, derandomize=True)
@@ -64,3 +69,58 @@ def write_scan() -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def make_predictor() -> Callable[..., "Predictor"]:
+    """A function that packages a small network, which calls abnormal what is denser than about -600 HU, in a folder."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    from ctexp.registry.manifest import PredictorManifest, hash_networks
+    from ctexp.registry.network import NETWORK_NAME
+    from ctexp.registry.predictor import Predictor
+
+    def make(folder: Path, settings: "ScanSettings") -> Predictor:
+        weights = {
+            "shape": np.array([-1, 1, *settings.shape]),
+            "kernel": np.array([1, -1], np.float32).reshape(2, 1, 1, 1, 1) / 27 * np.ones((1, 1, 3, 3, 3), np.float32),
+            "bias": np.array([-0.3, 0.0], dtype=np.float32),
+            "axes": np.array([2, 3, 4]),
+            "head": np.array([[40.0], [1.0]], dtype=np.float32),
+        }
+        nodes = [
+            helper.make_node("Reshape", ["scan", "shape"], ["a"]),
+            helper.make_node(
+                "Conv", ["a", "kernel", "bias"], ["b"], kernel_shape=[3] * 3, pads=[1] * 6, strides=[1] * 3
+            ),
+            helper.make_node("Relu", ["b"], ["c"]),
+            helper.make_node("MaxPool", ["c"], ["d"], kernel_shape=[2] * 3, strides=[2] * 3),
+            helper.make_node("GlobalAveragePool", ["d"], ["e"]),
+            helper.make_node("Squeeze", ["e", "axes"], ["f"]),
+            helper.make_node("MatMul", ["f", "head"], ["logit"]),
+        ]
+        scan = helper.make_tensor_value_info("scan", TensorProto.FLOAT, ["n", *settings.shape, 1])
+        logit = helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["n", 1])
+        constants = [numpy_helper.from_array(value, name) for name, value in weights.items()]
+        graph = helper.make_graph(nodes, "network", [scan], [logit], constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+        folder.mkdir(parents=True)
+        onnx.save(model, folder / NETWORK_NAME)
+        PredictorManifest(settings, hash_networks(folder, [NETWORK_NAME]), synthetic=True, run_id="0" * 32).write(
+            folder
+        )
+        return Predictor(folder)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def one_sided() -> tuple[nib.Nifti1Image, np.ndarray]:
+    """Lung everywhere with one dense ball in the left, front and upper part of the patient; and where it is, RAS."""
+    x, y, z = np.meshgrid(np.arange(60), np.arange(50), np.arange(20), indexing="ij")
+    ball = ((x - 15) * 4.0) ** 2 + ((y - 38) * 4.0) ** 2 + ((z - 14) * 10.0) ** 2 < 18.0**2
+    hu = np.where(ball, 0, -850).astype(np.int16)
+    affine = np.diag([4.0, 4.0, 10.0, 1.0])
+    affine[:3, 3] = -118.0, -98.0, -1500.0
+    return nib.Nifti1Image(hu, affine), ball

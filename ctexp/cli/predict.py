@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from ctexp.registry.answer import Answer, Prediction
 
 _COLUMNS = ("path", "normal", "abnormal", "label", "threshold", "spread", "quality", "findings", "forced", "model",
-            "version", "synthetic", "error")  # fmt: skip
+            "version", "synthetic", "heat_map", "picture", "error")  # fmt: skip
+
+
+class ExplainMethod(enum.StrEnum):
+    """How a heat map is made."""
+
+    contrast = "contrast"
+    gradcam = "gradcam"
+    occlusion = "occlusion"
 
 
 class Format(enum.StrEnum):
@@ -48,6 +56,13 @@ def predict(
     offline: Annotated[
         bool, typer.Option(help="Where the store does not answer, ask the version that it named last.")
     ] = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write a heat map (NIfTI) and a picture (PNG) of each scan into this folder."),
+    ] = None,
+    explain_method: Annotated[
+        ExplainMethod, typer.Option(help="How the heat map is made; occlusion takes up to a minute a scan.")
+    ] = ExplainMethod.contrast,
 ) -> None:
     """Ask the registered network about scans.
 
@@ -62,7 +77,21 @@ def predict(
     watch = ConsoleWatch()
     if network.version.note:
         watch.say(network.version.note)
-    answers = answer_scans(network, paths, options=ReadOptions(series, allow_gaps), force=force, say=watch.say)
+    explanations = None
+    if explain:
+        from ctexp.experiments.explanations import ExplanationFolder
+
+        explanations = ExplanationFolder(
+            explain, method=explain_method.value, inputs=paths, say=watch.say, stage=watch.stage
+        )
+    answers = answer_scans(
+        network,
+        paths,
+        options=ReadOptions(series, allow_gaps),
+        force=force,
+        say=watch.say,
+        explanations=explanations,
+    )
     writer = _Json() if format is Format.json else _Csv() if format is Format.csv else _text_writer(paths)
     failed = False
     count = watch.stage("answered")
@@ -133,6 +162,8 @@ class _Csv:
         if answer.quality is not None:
             found = "; ".join(one.text for one in answer.quality.findings)
             row |= {"quality": answer.quality.verdict, "findings": found}
+        if answer.explanation is not None:
+            row |= {"heat_map": answer.explanation.heat_map, "picture": answer.explanation.picture}
         self._rows.writerow(row)
         sys.stdout.flush()
 
@@ -150,7 +181,8 @@ class _Sentences:
         for word in ("normal", "abnormal"):
             percent = 100 * getattr(answer.prediction, word)
             print(f"This model is {percent:.2f} percent confident that CT scan is {word}")
-        for line in (*_doubts(answer), *_networks_lines(answer.prediction), _model_line(answer)):
+        lines = [*_doubts(answer), *_networks_lines(answer.prediction), *_explained_lines(answer), _model_line(answer)]
+        for line in lines:
             print(line)
 
     def end(self) -> None:
@@ -177,7 +209,7 @@ class _Table:
         one = answer.prediction
         verdict = "forced" if answer.forced else one.quality.verdict
         print(f"{name}  {one.normal:6.4f}  {one.abnormal:8.4f}  {one.label:<8}  {verdict}", flush=True)
-        for line in _doubts(answer):
+        for line in (*_doubts(answer), *_explained_lines(answer)):
             print(f"  {line}")
 
     def end(self) -> None:
@@ -198,6 +230,11 @@ def _doubts(answer: "Answer") -> list[str]:
     if answer.forced:
         lines.insert(0, "Warning: this is no readable chest CT; it was answered because of --force, believe nothing")
     return lines
+
+
+def _explained_lines(answer: "Answer") -> list[str]:
+    files = answer.explanation
+    return [f"Explained in {files.picture} and {files.heat_map}"] if files else []
 
 
 def point_words(threshold: float, point: "Mapping[str, Any]") -> str:

@@ -186,6 +186,7 @@ def _register_ensemble(
     trained_seconds: float,
 ) -> TrainingReport:
     """Register the folds' networks as one version, quoted by what they said of scans that they had not seen."""
+    from ctexp.experiments.explained import log_explanations
     from ctexp.experiments.record import NOTE_TAG, log_results, summary
     from ctexp.registry.package import package_ensemble
 
@@ -196,6 +197,8 @@ def _register_ensemble(
         tempfile.TemporaryDirectory(prefix="ctexp-folds-") as name,
         package_ensemble([fetch_network(one, Path(name)) for one in folds]) as folder,
     ):
+        files = sorted(folder.glob("*.onnx"))
+        log_explanations(run, files, data.cache, scans, answers.calibrated, side="out-of-fold")
         version = register_answers(store, run.id, folder, request.experiment, data, scans, answers, metrics)
     text = summary(
         data.collection,

@@ -102,9 +102,11 @@ def conclude(
     """
     from ctexp.experiments import checkpoints
     from ctexp.experiments.answers import halves, settle_answers
+    from ctexp.experiments.explained import log_explanations
     from ctexp.experiments.record import NOTE_TAG, log_results, quoted_metrics, summary
     from ctexp.learning.baseline import mean_hu_auc
     from ctexp.learning.network import build_network
+    from ctexp.registry.network import NETWORK_NAME
     from ctexp.registry.package import package_network
     from ctexp.tracking.figures import curves
 
@@ -118,6 +120,8 @@ def conclude(
         metrics = quoted_metrics({**answers.estimates, **without_network}, package.outputs.loss) | answers.metrics
         run.log_figure(curves(learned.history, standing.best_epoch), "pictures/curves.png")
         log_results(run, data.cache, held, answers)
+        file = package.folder / NETWORK_NAME
+        log_explanations(run, [file], data.cache, held, answers.calibrated)
         seconds = time.monotonic() - began
         run.log(
             metrics={**metrics, "best_epoch": standing.best_epoch, "seconds_training": trained_seconds,

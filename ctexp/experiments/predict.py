@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ctexp.project import Project, find_project
 
 if TYPE_CHECKING:
+    from ctexp.experiments.explanations import ExplanationFolder
     from ctexp.registry.answer import Answer
     from ctexp.registry.model import Model, ReadFile
     from ctexp.scans.read import ReadOptions
@@ -38,6 +39,7 @@ def answer_scans(
     options: "ReadOptions",
     force: bool = False,
     say: Callable[[str], None] = lambda _: None,
+    explanations: "ExplanationFolder | None" = None,
 ) -> Iterator["Answer"]:
     """Ask a model about scans: they are read and prepared on all cores while the network answers.
 
@@ -49,10 +51,14 @@ def answer_scans(
         options: how DICOM series are read.
         force: answer on scans that are refused, too.
         say: told what reading a scan had to decide.
+        explanations: where each answer's heat map and picture go; None for no explanations.
 
     Yields:
         One answer a path, in order; a scan that cannot be read, or is refused, has its error and does not stop the
         others.
+
+    Raises:
+        WorkError: an explanation cannot be written.
     """
     from ctexp.datasets.ingest import cores, ordered_map
 
@@ -62,4 +68,7 @@ def answer_scans(
     for one in ordered_map(read, paths, cores()):
         for note in one.notes:
             say(f"{one.path}: {note}")
-        yield model.finish(one)
+        answer = model.finish(one)
+        if explanations and answer.prediction:
+            answer = explanations.explain(Path(one.path), options, model.predictor, answer)
+        yield answer

@@ -1,5 +1,6 @@
 """What a version says of a scan: the values, whoever asks."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -71,6 +72,21 @@ class Outcome:
         return None if self.prediction else f"{REFUSAL}: {self.quality.reasons}"
 
 
+@dataclass(frozen=True)
+class ExplanationFiles:
+    """Where an answer's explanation was written.
+
+    Attributes:
+        method: how the map was made.
+        heat_map: NIfTI, on the scan's own voxels.
+        picture: PNG of the slices that it speaks of.
+    """
+
+    method: str
+    heat_map: str
+    picture: str
+
+
 class NamedVersion(Protocol):
     """A version of a registered model, wherever its files lie."""
 
@@ -95,6 +111,7 @@ class Answer:
         error: why there is none.
         quality: what was noticed about a scan that could be read.
         forced: answered although the scan is refused.
+        explanation: what was written to explain it, where that was asked for.
     """
 
     path: str
@@ -104,6 +121,7 @@ class Answer:
     error: str | None = None
     quality: Quality | None = None
     forced: bool = False
+    explanation: ExplanationFiles | None = None
 
     @classmethod
     def of(cls, path: str, model: NamedVersion, synthetic: bool, outcome: Outcome, *, remedy: str = "") -> "Answer":
@@ -125,4 +143,11 @@ class Answer:
             quality = {"quality": self.quality.as_json()} if self.quality else {}
             return {"path": self.path, "error": self.error, **quality}
         model = {"name": self.model.name, "version": self.model.version, "synthetic": self.synthetic}
-        return {"path": self.path, **self.prediction.as_json(), "forced": self.forced, "model": model}
+        explanation = {"explanation": dataclasses.asdict(self.explanation)} if self.explanation else {}
+        return {
+            "path": self.path,
+            **self.prediction.as_json(),
+            "forced": self.forced,
+            "model": model,
+            **explanation,
+        }

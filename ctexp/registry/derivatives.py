@@ -63,26 +63,15 @@ class DerivableNetwork:
 
     def __init__(self, content: bytes) -> None:
         import onnx
-        import onnxruntime
 
-        model = onnx.load_model_from_string(content)
-        self._steps = _chain(model.graph)
-        self._input = model.graph.input[0].name
-        known = {output.name for output in model.graph.output}
-        model.graph.output.extend(
-            onnx.helper.make_tensor_value_info(step.result, onnx.TensorProto.FLOAT, None)
-            for step in self._steps
-            if step.result not in known
-        )
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        self._session: Any = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._content = content
+        graph = onnx.load_model_from_string(content).graph
+        self._steps = _chain(graph)
+        self._input = graph.input[0].name
         convolutions = [number for number, step in enumerate(self._steps) if step.kind == "Conv"]
-        ends = [number - 1 for number in convolutions[1:]]
-        ends.append(next(n for n, step in enumerate(self._steps) if step.kind.startswith("Global")) - 1)
-        self._ends = ends
+        head = next(number for number, step in enumerate(self._steps) if step.kind.startswith("Global"))
+        self._ends = [number - 1 for number in (*convolutions[1:], head)]
+        self._sessions: dict[int, Any] = {}
 
     @property
     def blocks(self) -> int:
@@ -96,22 +85,50 @@ class DerivableNetwork:
             prepared: (rows, columns, slices) float32 in 0..1, as `prepare` gives it.
             block: 1 for the first; what the next block, or the head, reads of it.
         """
-        names = [step.result for step in self._steps]
-        said = self._session.run(names, {self._input: prepared[None, ..., None]})
-        values = dict(zip(names, said, strict=True))
         end = self._ends[block - 1]
+        names = [step.result for step in self._steps[end:]]
+        said = self._session(end).run(names, {self._input: prepared[None, ..., None]})
+        values = dict(zip(names, said, strict=True))
         gradient = np.ones_like(values[names[-1]])
         for step in reversed(self._steps[end + 1 :]):
             gradient = _RULES[step.kind](step, values[step.source], values[step.result], gradient)
+        scale, offset = self._place(end)
+        return Layer(values[names[0]][0], gradient[0], scale, offset)
+
+    def values(self, prepared: Array, block: int) -> Array:
+        """Give what a block puts out for a scan, as `Layer.values`; the derivative, which costs more, is left out."""
+        end = self._ends[block - 1]
+        said = self._session(end).run([self._steps[end].result], {self._input: prepared[None, ..., None]})
+        return np.asarray(said[0][0], dtype=np.float32)
+
+    def _session(self, end: int) -> Any:
+        """Give the network with what its steps put out from `end` on; what lies before is let go of as usual."""
+        import onnx
+        import onnxruntime
+
+        if end not in self._sessions:
+            model = onnx.load_model_from_string(self._content)
+            model.graph.output.extend(
+                onnx.helper.make_tensor_value_info(step.result, onnx.TensorProto.FLOAT, None)
+                for step in self._steps[end:-1]
+            )
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 3
+            self._sessions[end] = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        return self._sessions[end]
+
+    def _place(self, end: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Give scale and offset of a layer, as `Layer` has them."""
         scale, offset = np.ones(3), np.zeros(3)
         for step in self._steps[: end + 1]:
             if step.kind in ("Conv", "MaxPool", "AveragePool"):
-                edges = step.settings["kernel_shape"]
-                strides = np.array(step.settings["strides"], dtype=np.float64)
+                edges = np.array(step.settings["kernel_shape"], dtype=np.float64)
                 begins = np.array(step.settings.get("pads", [0] * 6)[:3], dtype=np.float64)
-                offset = offset + scale * ((np.array(edges) - 1) / 2 - begins)
-                scale = scale * strides
-        return Layer(values[names[end]][0], gradient[0], scale, offset)
+                offset = offset + scale * ((edges - 1) / 2 - begins)
+                scale = scale * np.array(step.settings["strides"], dtype=np.float64)
+        return scale, offset
 
 
 def _chain(graph: Any) -> list[Step]:

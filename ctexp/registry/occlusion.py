@@ -8,17 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ctexp.config import ScanSettings
-
 Array = npt.NDArray[np.float32]
 
-LUNG_HU = -850.0
-"""What a part is replaced by: air-filled lung, in which nothing is ill."""
 PARTS = 8
 """Parts along each axis; a patch is one of them: 8x8x4 voxels of a prepared scan of 64x64x32."""
 SECONDS = 60.0
 """No round begins that would not end within this time."""
-NOTICEABLE_HU = 50.0
+_NOTICEABLE = 0.03
+"""Of the window: 42 HU of 1400."""
 _BATCH = 8
 
 
@@ -30,42 +27,41 @@ class Occlusion:
         evidence: (rows, columns, slices) float32; mean fall of the logit over the patches that cover a voxel, negative
             where the network became surer.
         patch: voxels of a patch along each axis.
+        cells: patches side by side along each axis.
         rounds: 8 for a stride of half a patch, 1 for a whole one; fewer than 8 where time was short.
     """
 
     evidence: Array
     patch: tuple[int, int, int]
+    cells: tuple[int, int, int]
     rounds: int
 
 
 def occlude(
     ask: Callable[[Array], npt.NDArray[np.float64]],
     prepared: Array,
-    settings: ScanSettings,
+    plain: Array,
     *,
     seconds: float = SECONDS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Occlusion:
-    """Replace one patch after another by lung and see how far the logit falls.
+    """Replace one patch after another by a plain scan's and see how far the logit falls.
 
     Each round's patches cover the whole scan once; the rounds' grids are moved against each other by half a patch, so
-    that all 8 make a stride of half a patch. Patches in which nothing would change by 50 HU are not asked about: their
+    that all 8 make a stride of half a patch. Patches in which nothing would change are not asked about: their
     answer is known.
 
     Args:
         ask: gives (n,) logits of inputs (n, rows, columns, slices, 1).
         prepared: (rows, columns, slices) float32 in 0..1, as `prepare` gives it.
-        settings: how it was prepared.
+        plain: the same scan without what is to be looked for; a hard edge round a patch would be seen as a finding.
         seconds: the first round is always finished; a further one begins only where it would end in this time.
         progress: told (patches asked, patches in all) after each batch.
     """
-    low, high = settings.window_hu
-    neutral = np.float32(np.clip((LUNG_HU - low) / (high - low), 0, 1))
-    noticeable = NOTICEABLE_HU / (high - low)
     edges = [-(-n // PARTS) for n in prepared.shape]
     patch = (edges[0], edges[1], edges[2])
     grids = [_patches(prepared.shape, patch, halves) for halves in itertools.product((0, 1), repeat=3)]
-    rounds = [[one for one in grid if np.abs(prepared[one] - neutral).max() > noticeable] for grid in grids]
+    rounds = [[one for one in grid if np.abs(prepared[one] - plain[one]).max() > _NOTICEABLE] for grid in grids]
     whole = float(ask(prepared[None, ..., None])[0])
     falls = np.zeros(prepared.shape, dtype=np.float64)
     total, asked, done = sum(map(len, rounds)), 0, 0
@@ -78,14 +74,15 @@ def occlude(
             batch = todo[first : first + _BATCH]
             inputs = np.repeat(prepared[None], len(batch), axis=0)
             for one, place in zip(inputs, batch, strict=True):
-                one[place] = neutral
+                one[place] = plain[place]
             for logit, place in zip(ask(inputs[..., None]), batch, strict=True):
                 falls[place] += whole - logit
             asked += len(batch)
             if progress:
                 progress(asked, total)
         done += 1
-    return Occlusion((falls / done).astype(np.float32), patch, done)
+    rows, columns, slices = (-(-n // edge) for n, edge in zip(prepared.shape, patch, strict=True))
+    return Occlusion((falls / done).astype(np.float32), patch, (rows, columns, slices), done)
 
 
 def _patches(shape: tuple[int, ...], patch: tuple[int, int, int], halves: tuple[int, ...]) -> list[tuple[slice, ...]]:

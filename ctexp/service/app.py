@@ -31,7 +31,9 @@ _Series = Annotated[str | None, Query(max_length=64, description="DICOM series t
 _AllowGaps = Annotated[bool, Query(description="Interpolate missing DICOM slices where that is sound.")]
 _Force = Annotated[bool, Query(description="Answer, with a warning, on what is no readable chest CT, too.")]
 _Name = Annotated[str | None, Query(max_length=1000, description="What to call a scan whose body is the file itself.")]
-_Explain = Annotated[Literal["gradcam", "occlusion"] | None, Query(description="Add a heat map to the slices.")]
+_Explain = Annotated[
+    Literal["contrast", "gradcam", "occlusion"] | None, Query(description="Add a heat map to the slices.")
+]
 
 
 def create_app(desk: Desk, access: Access, *, poll_seconds: float = 5.0) -> FastAPI:

@@ -23,7 +23,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradcam_is_tensorflows_own(kind, tmp_path) -> None:
-    """Values, derivatives and Grad-CAM of every block equal GradientTape's to 1e-4, whatever the network is made of."""
+    """Values, derivatives and Grad-CAM of every block equal GradientTape's to 1e-4, whatever a network is made of."""
     start_backend(0)
     import keras
     import tensorflow as tf
@@ -46,7 +46,7 @@ def test_gradcam_is_tensorflows_own(kind, tmp_path) -> None:
         last = "pooling" if settings.normalisation == "none" else "normalisation"
         inner = keras.Model(network.inputs, [network.get_layer(f"block{block}_{last}").output, network.output])
         with tf.GradientTape() as tape:
-            values, logit = inner(scan[None, ..., None], training=False)
+            values, logit = inner([scan[None, ..., None]], training=False)
         gradient = tape.gradient(logit, values)
         expected = tf.reduce_sum(tf.reduce_mean(gradient, axis=(1, 2, 3), keepdims=True) * values, axis=-1)[0].numpy()
         layer = derivable.look(scan, block)

@@ -111,7 +111,7 @@ def test_pictures_of_the_parent(crossed) -> None:
     """The parent keeps the folds' curves and out-of-fold pictures."""
     program, report = crossed
     found = {file.stem for file in (_artifacts(program, report["run_id"]) / "pictures").iterdir()}
-    assert found >= {"folds", "roc", "confusion", "reliability", "nearest", "farthest", "inputs"}
+    assert found >= {"folds", "roc", "confusion", "reliability", "nearest", "farthest", "explained", "inputs"}
 
 
 def test_ensemble_answers_with_mean_and_spread_of_the_folds(crossed, scans) -> None:

@@ -220,6 +220,22 @@ except ctexp.errors.ScanError as error:
     assert error == "nowhere.nii.gz: a scan must be a file, there is none"
 
 
+def test_explanation_lies_on_the_scan(trained, scans, tmp_path, monkeypatch) -> None:
+    """`--explain` writes a map with the scan's shape and affine and a picture, and the answer names both."""
+    path = sorted((scans / "CT-23").iterdir())[0]
+    monkeypatch.chdir(trained.program.folder)
+    done = CliRunner().invoke(app, ["predict", str(path), "--explain", str(tmp_path / "why"), "--format", "json"])
+    (answer,) = json.loads(done.stdout)
+    stem = path.name.removesuffix(".nii.gz")
+    files = {"heat_map": str(tmp_path / "why" / f"{stem}_heat.nii.gz"),
+             "picture": str(tmp_path / "why" / f"{stem}_heat.png")}  # fmt: skip
+    assert answer["explanation"] == {"method": "contrast", **files}
+    heat, scan = nib.load(files["heat_map"]), nib.load(path)
+    assert heat.shape == scan.shape
+    np.testing.assert_allclose(heat.affine, scan.affine, atol=1e-4)
+    assert Path(files["picture"]).read_bytes().startswith(b"\x89PNG")
+
+
 def test_paths_come_from_standard_input(trained, scans, answers, monkeypatch) -> None:
     """`predict -` answers on each line in its order, a broken one at its place; no line at all is the user's error."""
     first, second = (answer["path"] for answer in answers)

@@ -64,7 +64,7 @@ function ask(file) {
     return;
   }
   begin(file);
-  const query = new URLSearchParams({ name: file.name.slice(-200), explain: "gradcam" });
+  const query = new URLSearchParams({ name: file.name.slice(-200), explain: "contrast" });
   const request = new XMLHttpRequest(); // fetch does not tell how much was sent
   running = request;
   request.open("POST", `picture?${query}`);
