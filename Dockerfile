@@ -31,7 +31,8 @@ COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir "$(ls /wheels/ctexp-*.whl)[${EXTRAS}]"
 # A user of any number may run it: with a name, a home that can be written to, and no complaint about the folder's owner.
 RUN useradd --create-home ctexp && chmod 0777 /home/ctexp && git config --system --add safe.directory /study
-ENV HOME=/home/ctexp USER=ctexp MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true RAY_USAGE_STATS_ENABLED=0
+ENV HOME=/home/ctexp USER=ctexp MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true RAY_USAGE_STATS_ENABLED=0 \
+    ORT_DISABLE_TELEMETRY=1
 USER ctexp
 WORKDIR /study
 ENTRYPOINT ["ctexp"]

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["load"]
 
-# Nothing leaves the house: the usage reports of MLflow and Ray stay off unless the user turned them on by name. Said
-# here, since it must be said before either is loaded, in every process and from whichever module one begins.
-for _name, _off in {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "RAY_USAGE_STATS_ENABLED": "0"}.items():
+# Nothing leaves the house: the usage reports of MLflow, Ray and ONNX Runtime stay off unless the user turned them on by
+# name. Said here, since it must be said before any is loaded, in every process and from whichever module one begins.
+for _name, _off in {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "ORT_DISABLE_TELEMETRY": "1",  # or it leaves an identifier of the device in the user's home, too
+}.items():
     os.environ.setdefault(_name, _off)
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 import ctexp.scans.dicom.archive
+import ctexp.scans.dicom.header
 import ctexp.scans.dicom.library
 import ctexp.scans.dicom.parts
 from ctexp.errors import ScanError
@@ -128,6 +129,14 @@ def test_what_is_no_dicom(ct: SimpleNamespace, tmp_path: Path) -> None:
     refused(tmp_path / "scan", "there is none")
     (tmp_path / "scan" / "a.DCM").touch()
     refused(tmp_path / "scan", r"a\.DCM: must be a DICOM file as its name says")
+
+
+def test_file_of_zeros_is_given_up_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight zeros are an empty element to a parser: a file of them is refused after so many, not read to its end."""
+    monkeypatch.setattr(ctexp.scans.dicom.header, "MAX_READS", 20_000)
+    path = tmp_path / "zeros.dcm"
+    path.write_bytes(bytes(128) + b"DICM" + bytes(8 * 30_000))
+    refused(path, "the DICOM header is damaged")
 
 
 def test_deflated_and_unknown_syntaxes(ct: SimpleNamespace, tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ HEAD_BYTES = 1 << 16
 """Most slices' headers end within; where one does not the whole file is read for it."""
 MAX_SIDE = 2048
 """Of a slice, in voxels; the finest scanners there are make as many."""
+MAX_READS = 500_000
+"""By the parser, of one header: a slice's takes some hundreds, that of 2,000 frames in one file some ten thousands. To
+a parser every eight zeros are an empty element; unbounded, a small archive of zeros would keep it busy for long."""
 _PIXEL_DATA = {True: b"\xe0\x7f\x10\x00", False: b"\x7f\xe0\x00\x10"}
 
 
@@ -100,7 +103,7 @@ def read_header(part: Part) -> Header | Other | None:
 def _parse(data: bytes, place: str) -> tuple[Any, int | None]:
     """Parse up to the voxels; give the tags and where the element with the voxels begins."""
     pydicom = require_pydicom(place)
-    stream = io.BytesIO(data)
+    stream = _Bounded(data)
     try:
         dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=True, specific_tags=TAGS)
         offset = stream.tell()
@@ -108,6 +111,20 @@ def _parse(data: bytes, place: str) -> tuple[Any, int | None]:
     except Exception:  # pydicom stumbles over damage in many ways, and quotes values where it does
         raise ScanError(f"{place}: the DICOM header is damaged; copy the file again") from None
     return dataset, offset if data[offset : offset + 4] == _PIXEL_DATA[little] else None
+
+
+class _Bounded(io.BytesIO):
+    """Bytes that can be read from only so often."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._left = MAX_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("too many elements")
+        return super().read(size)
 
 
 def _ct_header(
