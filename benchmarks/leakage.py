@@ -22,8 +22,9 @@ from ctexp.config import ScanSettings
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection
 from ctexp.datasets.leakage import find_near_duplicates
+from ctexp.datasets.load import load_collection
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
-from ctexp.datasets.sources import Source, load_collection
+from ctexp.datasets.sources import Source
 from ctexp.presets import PRESETS
 
 Image = nib.Nifti1Image

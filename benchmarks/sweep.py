@@ -79,7 +79,8 @@ class Project:
     def split(self) -> dict[str, list]:
         """The scans of the latest sweep's two sides, as paths with labels."""
         from ctexp.datasets.cache import ScanCache
-        from ctexp.datasets.sources import find_source, load_collection
+        from ctexp.datasets.load import load_collection
+        from ctexp.datasets.sources import find_source
         from ctexp.datasets.splits import split_collection
         from ctexp.presets import get_preset
         from ctexp.project import Project as Place

@@ -16,8 +16,9 @@ from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.datasets.folds import make_folds
 from ctexp.datasets.leakage import Pair, find_near_duplicates, join_copies, part_copies
+from ctexp.datasets.load import load_collection
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
-from ctexp.datasets.sources import Source, load_collection
+from ctexp.datasets.sources import Source
 from ctexp.datasets.splits import SIDES, Split, split_collection
 from ctexp.errors import DataError
 

@@ -8,7 +8,8 @@ import pytest
 
 from ctexp.config import ScanSettings
 from ctexp.datasets.cache import ScanCache
-from ctexp.datasets.sources import PHANTOM_MARK, Source, find_source, load_collection
+from ctexp.datasets.load import load_collection
+from ctexp.datasets.sources import PHANTOM_MARK, Source, find_source
 from ctexp.errors import DataError
 from ctexp.project import Project
 

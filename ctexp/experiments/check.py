@@ -9,7 +9,8 @@ from typing import Any, Literal
 from ctexp.datasets.entries import Entry, Problem
 from ctexp.datasets.folders import list_unlabelled
 from ctexp.datasets.ingest import Progress, cores, ordered_map
-from ctexp.datasets.sources import find_source, list_source
+from ctexp.datasets.load import list_source
+from ctexp.datasets.sources import find_source
 from ctexp.errors import DataError, ScanError
 from ctexp.experiments.contact import Thumbnail, contact_sheet, thumbnail
 from ctexp.project import Project

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from ctexp.config import check
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection, LabelledScan
-from ctexp.datasets.sources import find_source, load_collection
+from ctexp.datasets.load import load_collection
+from ctexp.datasets.sources import find_source
 from ctexp.datasets.splits import SIDES
 from ctexp.errors import DataError
 from ctexp.experiments.judge import taught_by

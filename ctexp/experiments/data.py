@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection
 from ctexp.datasets.leakage import find_near_duplicates, join_copies, part_copies
-from ctexp.datasets.sources import Source, find_source, load_collection
+from ctexp.datasets.load import load_collection
+from ctexp.datasets.sources import Source, find_source
 from ctexp.datasets.splits import Split, scheme_of, split_collection
 from ctexp.experiments.request import TrainingRequest
 from ctexp.experiments.watch import Watch
