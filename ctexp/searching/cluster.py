@@ -51,21 +51,13 @@ class RayCrew:
         watch: told what the cluster has.
 
     Raises:
-        ConfigError: Ray is not installed, or the workers could not reach this store.
         WorkError: the cluster cannot be reached.
     """
 
     def __init__(self, workplace: Workplace, address: str, workers: int, watch: Watch) -> None:
-        if address != "local" and not workplace.tracking_uri.startswith(("http://", "https://")):
-            raise ConfigError(
-                f"--ray {address}: MLFLOW_TRACKING_URI must name an MLflow server that every node reaches, "
-                f"got {workplace.tracking_uri}; start one with `mlflow server`"
-            )
         _use_token()
-        try:
-            import ray
-        except ImportError as error:
-            raise ConfigError('--ray: needs Ray, install it with `pip install "ctexp[ray]"`') from error
+        import ray
+
         self._ray, self._workplace = ray, workplace
         quiet = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
         try:

@@ -1,9 +1,11 @@
 """Who works for a sweep: processes of this machine, or slots of a Ray cluster."""
 
+import importlib.util
 from dataclasses import dataclass
 
 import psutil
 
+from ctexp.errors import ConfigError
 from ctexp.experiments.watch import Watch
 from ctexp.searching.machine import share, usable_cores, visible_gpus
 from ctexp.searching.orders import Workplace
@@ -35,12 +37,30 @@ class Staff:
         room = psutil.virtual_memory().total // (_GIB_A_WORKER * 2**30)
         return len(visible_gpus()) or max(1, min(MOST_WORKERS, len(usable_cores()), room))
 
+    def check(self, tracking_uri: str) -> None:
+        """See that such workers could work with this store, before anything is read or begun.
+
+        Args:
+            tracking_uri: MLflow's store.
+
+        Raises:
+            ConfigError: Ray is not installed, or workers on other machines could not reach the store.
+        """
+        if self.ray is None:
+            return
+        if importlib.util.find_spec("ray") is None:
+            raise ConfigError('--ray: needs Ray, install it with `pip install "ctexp[ray]"`')
+        if self.ray != "local" and not tracking_uri.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"--ray {self.ray}: MLFLOW_TRACKING_URI must name an MLflow server that every node reaches, "
+                f"got {tracking_uri}; start one with `mlflow server`"
+            )
+
 
 def hire(staff: Staff, workplace: Workplace, watch: Watch) -> Crew:
     """Start the workers.
 
     Raises:
-        ConfigError: the cluster cannot be used with this store.
         WorkError: the cluster cannot be reached.
     """
     if staff.ray is not None:

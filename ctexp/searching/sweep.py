@@ -45,6 +45,7 @@ def run_sweep(
     """
     began = time.monotonic()
     find_source(request.data, project)  # a mistyped source is said before MLflow is loaded
+    staff.check(project.tracking_uri)
 
     from ctexp.searching.journal import Journal
     from ctexp.tracking.store import open_store
@@ -97,6 +98,7 @@ def resume_sweep(
     from ctexp.tracking.store import open_store
 
     began = time.monotonic()
+    staff.check(project.tracking_uri)
     store = open_store(project, create=wished is not None)
     name = wished.definition.name if wished else None
     run = next((one for one in Journal.sweeps(store) if name in (None, one.data.tags.get(NAME_TAG))), None)

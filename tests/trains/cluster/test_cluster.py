@@ -66,7 +66,9 @@ def test_a_lost_node_costs_nothing(program_in, scans, server, nodes_of_a_cluster
 def test_a_cluster_needs_a_server(program, scans) -> None:
     """Without a store that every node reaches, a cluster is refused in one line before anything is read."""
     done = program("sweep", "smoke", "--data", scans, "--ray", "127.0.0.1:1", exit_code=2)
-    assert "MLFLOW_TRACKING_URI" in done.stderr
+    assert done.stderr.startswith("error: --ray 127.0.0.1:1: MLFLOW_TRACKING_URI must name an MLflow server")
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(program.folder.iterdir())
 
 
 def test_ray_on_this_machine_gives_the_same_trials(program, scans) -> None:
