@@ -16,7 +16,8 @@ from ctexp.overrides import did_you_mean, override
 from ctexp.presets import PRESETS
 from ctexp.project import Project
 from ctexp.searching.plan import brackets
-from ctexp.searching.space import Space, leaves, read_space
+from ctexp.searching.space import Space
+from ctexp.searching.space_table import leaves, read_space
 
 Algorithm = Literal["random", "bayesian", "hyperband", "grid"]
 ChooseRule = Literal["one-standard-error", "best"]

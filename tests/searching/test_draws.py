@@ -12,7 +12,8 @@ from ctexp.errors import ConfigError
 from ctexp.presets import get_preset
 from ctexp.searching.definition import SweepDefinition
 from ctexp.searching.draws import first_configurations, keras_tuner_space, why_impossible
-from ctexp.searching.space import apply, decode, read_space
+from ctexp.searching.space import apply, decode
+from ctexp.searching.space_table import read_space
 
 BASE = get_preset("default")
 # Every kind that there is; the momentum hangs on two others, one of which hangs on the first itself.

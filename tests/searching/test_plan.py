@@ -17,7 +17,7 @@ from ctexp.overrides import from_flat
 from ctexp.project import Project
 from ctexp.searching.definition import SweepDefinition, SweepOptions, read_definition
 from ctexp.searching.plan import bracket_epochs, bracket_rounds, brackets
-from ctexp.searching.space import read_space
+from ctexp.searching.space_table import read_space
 
 HEAVY = {
     "keras", "keras_tuner", "matplotlib", "mlflow", "nibabel", "numpy", "pandas", "pydicom", "scipy", "sklearn",

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ctexp.errors import ConfigError
 from ctexp.overrides import flatten, setting_types
 from ctexp.presets import get_preset
-from ctexp.searching.space import Hyperparameter, apply, decode, read_space
+from ctexp.searching.space import Hyperparameter, apply, decode
+from ctexp.searching.space_table import read_space
 
 BASE = get_preset("default")
 RATE = "training.learning_rate"

@@ -1,14 +1,19 @@
 """Fixtures of the tests that train: a tiny collection, a finished run, and the program as a real process."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
+from typer.testing import CliRunner
 
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
 
@@ -38,9 +43,25 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@contextlib.contextmanager
+def _as_if_fresh(folder: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Stand in a folder, in an environment, and leave neither variables nor signal handlers behind."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with contextlib.chdir(folder), mock.patch.dict(os.environ, environment, clear=True):
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
 @dataclass(frozen=True)
 class Program:
-    """`ctexp` in a project folder, run as a user runs it."""
+    """`ctexp` in a project folder, run as a user runs it.
+
+    Called, it runs in this process, which has loaded TensorFlow and MLflow already: that is most of what a process
+    costs. `process` and `start` are for what only a process of its own can show: a first start, a kill, a signal.
+    """
 
     folder: Path
 
@@ -51,7 +72,7 @@ class Program:
         return {**kept, "CUDA_VISIBLE_DEVICES": "", "COLUMNS": "80", "NO_COLOR": "1"}
 
     def start(self, *words: object) -> "subprocess.Popen[str]":
-        """Start a command and go on."""
+        """Start a command as a process, and go on."""
         return subprocess.Popen(
             [sys.executable, "-m", "ctexp", *map(str, words)],
             cwd=self.folder,
@@ -61,12 +82,22 @@ class Program:
             text=True,
         )
 
-    def __call__(self, *words: object, exit_code: int = 0) -> "subprocess.CompletedProcess[str]":
-        """Run a command to its end and check its exit code."""
+    def process(self, *words: object, exit_code: int = 0) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end as a process, and check its exit code."""
         process = self.start(*words)
         out, err = process.communicate(timeout=300)
         assert process.returncode == exit_code, f"exit {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def __call__(self, *words: object, exit_code: int = 0) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end in this process, and check its exit code."""
+        from ctexp.cli.main import app
+
+        said = [str(word) for word in words]
+        with _as_if_fresh(self.folder, self.environment):
+            done = CliRunner().invoke(app, said, prog_name="ctexp", catch_exceptions=False)
+        assert done.exit_code == exit_code, f"exit {done.exit_code}\n{done.stdout}\n{done.stderr}"
+        return subprocess.CompletedProcess(said, done.exit_code, done.stdout, done.stderr)
 
     def json(self, *words: object) -> dict:
         """Run a command with `--json` and give its answer, which must be all that is on stdout."""
@@ -122,5 +153,5 @@ class Trained:
 def trained(scans: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A project in which `ctexp train` ended well; tests only read it."""
     program = Program(tmp_path_factory.mktemp("project"))
-    done = program("train", "--data", scans, "--preset", "smoke", "--name", "first", "--json")
+    done = program.process("train", "--data", scans, "--preset", "smoke", "--name", "first", "--json")
     return Trained(program, json.loads(done.stdout), done.stderr)

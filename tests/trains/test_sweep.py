@@ -73,7 +73,7 @@ def sweep_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(scans, program_in, sweep_file, tmp_path_factory):
     """A project with a sweep that nobody interrupted, its answer, and what it told."""
     program = program_in(tmp_path_factory.mktemp("whole"))
-    done = program("sweep", sweep_file, "--workers", 1, "--data", scans, "--json")
+    done = program.process("sweep", sweep_file, "--workers", 1, "--data", scans, "--json")
     return program, json.loads(done.stdout), done.stderr
 
 
@@ -105,7 +105,7 @@ def test_the_chosen_network_is_registered_and_answers(whole, scans) -> None:
     assert version.run_id == report["best"]["run_id"]
     assert report["model"] == {"name": "ctexp", "version": "1", "alias": "champion"}
     assert report["metrics"]["val_auc"] == pytest.approx(report["best"]["score"], abs=1e-9)
-    answer = json.loads(program("predict", next((scans / "CT-0").iterdir()), "--format", "json").stdout)
+    answer = json.loads(program.process("predict", next((scans / "CT-0").iterdir()), "--format", "json").stdout)
     assert answer[0]["model"]["version"] == "1"
 
 
