@@ -1,13 +1,12 @@
 """What `ctexp sweep --dry-run` says: the sweep as it was understood, and the configurations it would begin with."""
 
-import math
 import textwrap
 from typing import Any
 
 from ctexp.overrides import flatten
 from ctexp.presets import PRESETS
 from ctexp.searching.definition import DIRECTIONS, SweepDefinition
-from ctexp.searching.draws import first_configurations
+from ctexp.searching.draws import first_configurations, planned_trials
 from ctexp.searching.plan import bracket_epochs, bracket_rounds, brackets
 from ctexp.searching.records import Configuration
 from ctexp.searching.report.facts import text
@@ -111,13 +110,10 @@ def _brackets(definition: SweepDefinition) -> tuple[int, ...]:
 
 def _trials(definition: SweepDefinition) -> str:
     epochs, chosen = definition.epochs, _brackets(definition)
+    number = planned_trials(definition, (definition.trials,))
     if chosen:
         total = sum(bracket_epochs(epochs, one) for one in chosen)
-        number = sum(bracket_rounds(epochs, one)[0][0] for one in chosen)
         return f"{number} of the {definition.trials} allowed fill whole brackets; {total:,} epochs in all"
-    counts = [one.count for one in definition.space]
-    size = math.prod(count for count in counts if count)
-    number = min(definition.trials, size) if None not in counts else definition.trials
     few = f" ({definition.trials} allowed, the space has no more)" if number < definition.trials else ""
     folds = f" x {definition.folds} folds" if definition.folds else ""
     total = number * epochs * (definition.folds or 1)

@@ -13,6 +13,7 @@ from typing import Any
 from ctexp.errors import ConfigError
 from ctexp.learning.shapes import check_shapes
 from ctexp.searching.definition import SweepDefinition
+from ctexp.searching.plan import bracket_rounds, brackets
 from ctexp.searching.records import Configuration
 from ctexp.searching.space import Hyperparameter, Space, apply, decode
 
@@ -51,6 +52,24 @@ def first_configurations(definition: SweepDefinition, count: int) -> tuple[Confi
     if reason and not found:
         raise ConfigError(f"{definition.name}: space: must allow a network, no configuration does: {reason}")
     return tuple(found)
+
+
+def planned_trials(definition: SweepDefinition, budgets: tuple[int, ...]) -> int:
+    """Give how many trials a sweep will have if none is left out: what its brackets or its space hold, and no more.
+
+    Args:
+        definition: the sweep.
+        budgets: how many trials were asked for, first and by each extension.
+
+    Raises:
+        ConfigError: hyperband, and no bracket fits into a budget.
+    """
+    if definition.algorithm == "hyperband":
+        epochs = definition.epochs
+        return sum(bracket_rounds(epochs, one)[0][0] for one in brackets(epochs, budgets))
+    counts = [one.count for one in definition.space]
+    size = math.prod(count for count in counts if count)
+    return budgets[-1] if None in counts else min(budgets[-1], size)
 
 
 def why_impossible(definition: SweepDefinition, configuration: Configuration) -> str | None:

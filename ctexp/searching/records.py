@@ -87,14 +87,16 @@ def choose(trials: Sequence[TrialRecord], *, maximise: bool, rule: Literal["one-
     if rule == "best" or best.error is None or math.isnan(best.error):
         return Choice(best, best, f"trial {best.number} has the best score, {_score(best):.3f}")
     near = [one for one in ranked if sign * (_score(best) - _score(one)) <= best.error]
+    band = f"within one standard error ({best.error:.3f})"
+    if len(near) == 1:
+        reason = f"trial {best.number} has the best score, {_score(best):.3f}, and no other is {band} of it"
+        return Choice(best, best, reason)
     chosen = min(near, key=lambda one: (one.weights or 0, -sign * _score(one), one.number))
-    word = "trial" if len(near) == 1 else "trials"
-    band = f"one standard error ({best.error:.3f}) of the best score, {_score(best):.3f} of trial {best.number}"
-    return Choice(
-        chosen,
-        best,
-        f"trial {chosen.number} ({_score(chosen):.3f}) has the fewest weights of {len(near)} {word} within {band}",
+    reason = (
+        f"trial {chosen.number} ({_score(chosen):.3f}) has the fewest weights of {len(near)} trials {band} of the "
+        f"best score, {_score(best):.3f} of trial {best.number}"
     )
+    return Choice(chosen, best, reason)
 
 
 def _score(trial: TrialRecord) -> float:

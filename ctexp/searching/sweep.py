@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ctexp.datasets.sources import find_source
 from ctexp.errors import ConfigError, DataError, InputError
 from ctexp.project import Project
+from ctexp.searching.draws import planned_trials
 from ctexp.searching.material import Material, gather_material
 from ctexp.searching.request import SweepRequest, differences
 from ctexp.searching.staff import Staff, hire
@@ -188,7 +189,8 @@ def _work(
                 folds=definition.folds,
                 maximise=definition.maximise,
             )
-            watch.begin(definition.trials, sum(one.counts for one in conductor.records), maximise=definition.maximise)
+            done = sum(one.counts for one in conductor.records)
+            watch.begin(planned_trials(definition, budgets), done, maximise=definition.maximise)
             conductor.run(wished_to_stop)
         except BaseException as error:
             crew.close()

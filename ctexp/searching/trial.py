@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -18,6 +18,7 @@ from ctexp.experiments.watch import Silent
 from ctexp.project import Project
 from ctexp.searching.halting import is_hopeless
 from ctexp.searching.orders import Ending, Order, Outcome, Progress, Workplace
+from ctexp.searching.remote import has_all
 
 if TYPE_CHECKING:
     from ctexp.learning.training import Epoch
@@ -64,13 +65,7 @@ def run_order(workplace: Workplace, order: Order, hear: Hear, wished_to_stop: Ca
         fault = "numbers" if str(error).startswith("training:") else "crash"
         outcome = Outcome(order.place, order.trial, "failed", reason=str(error), fault=fault)  # type: ignore[arg-type]
     except Exception as error:
-        outcome = Outcome(
-            order.place,
-            order.trial,
-            "failed",
-            reason=f"{type(error).__name__}: {' '.join(str(error).split())[:500]}",
-            fault="memory" if _is_memory(error) else "crash",
-        )
+        outcome = Outcome(order.place, order.trial, "failed", **_blame(error, workplace))
     facts = {**vars(outcome), "seconds": time.monotonic() - began, "rss": psutil.Process().memory_info().rss}
     outcome = Outcome(**facts)
     if outcome.ending in ("finished", "stopped", "paused"):
@@ -233,6 +228,14 @@ def _run(store: "Store", run_id: str) -> "Run":
     return MlflowRun(store, run_id)
 
 
-def _is_memory(error: Exception) -> bool:
-    """Tell Python's and TensorFlow's words for memory that ran out."""
-    return isinstance(error, MemoryError) or type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError")
+def _blame(error: Exception, workplace: Workplace) -> dict[str, Any]:
+    """Tell memory that ran out, in Python's and TensorFlow's words, and scans that went away, from a crash."""
+    if not has_all(workplace):
+        reason = (
+            f"{workplace.cache}: the prepared scans must stay there while a sweep runs, some are gone; "
+            "--resume prepares them anew"
+        )
+        return {"reason": reason, "fault": "user"}
+    kind = type(error).__name__
+    memory = isinstance(error, MemoryError) or kind in ("ResourceExhaustedError", "OutOfMemoryError")
+    return {"reason": f"{kind}: {' '.join(str(error).split())[:500]}", "fault": "memory" if memory else "crash"}

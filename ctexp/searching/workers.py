@@ -23,7 +23,7 @@ from ctexp.searching.machine import count_oom_kills, describe_exit
 from ctexp.searching.orders import Order, Outcome, Progress, Workplace
 
 GROWTH = 512 * 2**20
-"""Bytes that a worker may grow by after its first leg before another takes its place."""
+"""Bytes that a worker may grow by, where nobody says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,12 @@ class LocalCrew:
     Args:
         workplace: what they need.
         slots: one worker each.
+        growth: bytes that a worker may grow by after its first leg before another takes its place.
     """
 
-    def __init__(self, workplace: Workplace, slots: Sequence[Slot]) -> None:
+    def __init__(self, workplace: Workplace, slots: Sequence[Slot], *, growth: int = GROWTH) -> None:
         self._context = mp.get_context("spawn")  # a fork of a process with TensorFlow in it hangs
-        self._workplace, self._slots = workplace, slots
+        self._workplace, self._slots, self._growth = workplace, slots, growth
         self._stop = self._context.Event()
         self._workers = [self._start(slot) for slot in slots]
         self.replaced = 0
@@ -142,7 +143,7 @@ class LocalCrew:
                 if isinstance(one, Outcome):
                     worker.order = None
                     worker.first_rss = worker.first_rss or one.rss
-                    if one.rss > worker.first_rss + GROWTH:
+                    if one.rss > worker.first_rss + self._growth:
                         worker.end()
                         self._workers[number] = self._start(self._slots[number])
                         self.replaced += 1
@@ -154,8 +155,9 @@ class LocalCrew:
         worker.process.join()
         order = worker.order
         assert order is not None  # noqa: S101 - only workers with an order are asked about
-        killed_for_memory = count_oom_kills() > worker.oom_kills
-        reason = describe_exit(worker.process.exitcode or 0)
+        code = worker.process.exitcode or 0
+        killed_for_memory = code == -signal.SIGKILL and count_oom_kills() > worker.oom_kills
+        reason = describe_exit(code)
         worker.end()
         self._workers[number] = self._start(self._slots[number])
         return Outcome(

@@ -19,6 +19,16 @@ def test_one_standard_error_takes_the_smallest_network_near_the_best() -> None:
     assert "one standard error (0.020) of the best score, 0.950 of trial 0" in choice.reason
 
 
+def test_a_best_that_stands_alone_is_said_to() -> None:
+    """Where no other trial comes within one standard error, the reason is the score and not the size."""
+    trials = [trial(0, 0.95, 900), trial(1, 0.92, 300)]
+    choice = choose(trials, maximise=True, rule="one-standard-error")
+    assert (choice.trial.number, choice.best.number) == (0, 0)
+    assert choice.reason == (
+        "trial 0 has the best score, 0.950, and no other is within one standard error (0.020) of it"
+    )
+
+
 def test_losses_are_better_when_lower() -> None:
     """With a loss the best is the lowest, and the band lies above it."""
     trials = [trial(0, 0.30, 900), trial(1, 0.31, 300), trial(2, 0.50, 10)]

@@ -1,5 +1,6 @@
 """`ctexp sweep` as a user runs it: real processes, a real store, real kills."""
 
+import contextlib
 import json
 import os
 import random
@@ -39,15 +40,20 @@ def gist(report: dict) -> list[tuple]:
 
 def workers_of(pid: int) -> list[psutil.Process]:
     """The worker processes of a sweep: the children that have loaded TensorFlow."""
-    children = psutil.Process(pid).children(recursive=True)
-    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+    found = []
+    for one in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # a program that was only asked something, such as git
+            if "spawn_main" in " ".join(one.cmdline()):
+                found.append(one)
+    return found
 
 
 def kill_tree(process: subprocess.Popen) -> None:
     """SIGKILL a sweep with all its workers."""
     tree = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     for one in tree:
-        one.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # workers die with their sweep, which may be quicker
+            one.kill()
     process.wait()
 
 

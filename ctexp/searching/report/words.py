@@ -91,7 +91,8 @@ def captions(
         + "A line that still climbs at the end says that more trials may find better ones.",
         "importance": importance_words(found) + far,
         "parallel": "Each line is a trial: where it crosses an axis is its value there, and it ends at its score, "
-        "whose colour it has. Where the lines of good scores cross an axis close together, the good values lie.",
+        "whose colour it has. Where the lines of good scores cross an axis close together, the good values lie. "
+        "Trials of one choice cross its axis beside each other.",
         "slices": "Each point is a trial. A slope or a bow across a panel is an effect of that hyperparameter; points "
         "heaped at one edge say that the range is worth widening there. Trials of one choice stand beside each other.",
         "curves": f"The {facts.score} after each epoch. Curves that still improve at the end say that more epochs may "
