@@ -29,10 +29,14 @@ def forget_settings() -> None:
 forget_settings()  # before any fixture of a module is made
 
 
+LONGEST = ("test_sweep.py", "test_cluster.py", "test_sweep_kinds.py", "test_resume.py")
+"""Files whose tests last longest. Begun first, none of them runs alone at the end while other processes are idle."""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the fast tests first: what is broken shows in seconds."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    """Run the fast tests first: what is broken shows in seconds; then the longest."""
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, item.path.name not in LONGEST))
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctexp.cli.console import print_json
+from ctexp.cli.console import narrate, print_json
 from ctexp.cli.sweep_console import SweepConsole, brief, say_stopping
 from ctexp.config import check
 
@@ -130,3 +130,4 @@ def _print_report(report: "SweepReport") -> None:
     print(f"Registered as {model['name']} version {model['version']}, @{model['alias']} (sweep {report.run_id})")
     if report.training.data["synthetic"]:
         print("Trained on synthetic scans: this network says nothing about patients.")
+    narrate("Next: `mlflow ui` shows the sweep with its trials; report.html, among its artifacts, opens offline.")
