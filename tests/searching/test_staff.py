@@ -2,10 +2,11 @@
 
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from ctexp.searching import staff
-from ctexp.searching.staff import Staff
+from ctexp.errors import ConfigError
+from ctexp.searching.staff import MOST_WORKERS, Staff
 
 
 @pytest.mark.parametrize(
@@ -16,9 +17,19 @@ def test_one_a_core_as_far_as_results_and_memory_go(
     monkeypatch: pytest.MonkeyPatch, cores: int, gib: int, gpus: int, expected: int
 ) -> None:
     """A GPU takes one each; else a core does, four at most, with 4 GiB for each; there is always one."""
-    monkeypatch.setattr(staff, "usable_cores", lambda: tuple(range(cores)))
-    monkeypatch.setattr(staff, "visible_gpus", lambda: tuple(map(str, range(gpus))))
-    monkeypatch.setattr(staff.psutil, "virtual_memory", lambda: SimpleNamespace(total=gib * 2**30))
+    monkeypatch.setattr(psutil.Process, "cpu_affinity", lambda process: list(range(cores)), raising=False)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=gib * 2**30))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus))))
     assert Staff().count() == expected
     assert Staff(workers=7).count() == 7
-    assert Staff(ray="10.0.0.1:6379").count() == staff.MOST_WORKERS
+    assert Staff(ray="10.0.0.1:6379").count() == MOST_WORKERS
+
+
+def test_a_cluster_is_checked_before_anything_is_read() -> None:
+    """Workers elsewhere need a server that they reach; those of this machine, Ray's too, do with its own store."""
+    pytest.importorskip("ray")
+    with pytest.raises(ConfigError, match=r"^--ray 10\.0\.0\.1:6379: MLFLOW_TRACKING_URI must name an MLflow server"):
+        Staff(ray="10.0.0.1:6379").check("sqlite:///mlflow.db")
+    Staff(ray="10.0.0.1:6379").check("https://10.0.0.1:5000")
+    Staff(ray="local").check("sqlite:///mlflow.db")
+    Staff().check("sqlite:///mlflow.db")
