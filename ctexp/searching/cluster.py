@@ -18,6 +18,7 @@ from ctexp.errors import ConfigError, DataError, WorkError
 from ctexp.experiments.watch import Watch
 from ctexp.searching.orders import Order, Outcome, Progress, Workplace
 from ctexp.searching.remote import settle_in
+from ctexp.searching.workers import GROWTH
 
 CORES_A_SLOT = 2
 """Cores that a trial gets on a node without GPUs that has so many."""
@@ -39,6 +40,7 @@ class _Slot:
     work: Any = None
     news: Any = None
     began: float = 0.0
+    first_rss: int = 0
 
 
 class RayCrew:
@@ -145,7 +147,9 @@ class RayCrew:
                 reason="out of memory on its node" if memory else "its worker or its node was lost",
                 fault="memory" if memory else "crash",
             )
-        if slot.actor is not None and outcome.ending == "failed" and outcome.fault == "crash":
+        slot.first_rss = slot.first_rss or outcome.rss
+        has_grown = outcome.rss > slot.first_rss + GROWTH
+        if has_grown or (outcome.ending == "failed" and outcome.fault == "crash"):
             self._ray.kill(slot.actor)
             self._slots[number] = self._hire()
         return outcome

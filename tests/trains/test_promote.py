@@ -103,7 +103,7 @@ def test_promotion_rollback_and_their_history(ask) -> None:
 
 def test_rollback_needs_a_champion_before(trained) -> None:
     """With one version only there is nothing to go back to, and the answer says so."""
-    done = trained.program("models", "rollback", exit_code=2)
+    done = trained.program.process("models", "rollback", exit_code=2)
     assert "the history must name a champion before version 1" in done.stderr
 
 

@@ -44,7 +44,7 @@ def store(tmp_path_factory):
 
 def test_list_has_a_line_a_run(project) -> None:
     """Trainings and evaluations, the latest first, in 80 columns; --limit takes the latest; --json has all facts."""
-    lines = project.program("runs", "list").stdout.splitlines()
+    lines = project.program.process("runs", "list").stdout.splitlines()
     assert [line.split()[0] for line in lines[1:]] == [project.evaluation["run_id"][:8]] + [
         one[:8] for one in reversed(project.ids)
     ]
