@@ -150,8 +150,8 @@ def test_a_worker_that_has_grown_is_replaced_between_trials(hire: Callable[..., 
     _, first = work(crew, unknown)  # ends before TensorFlow computes anything
     (before,) = crew.pids
     heard, second = work(crew, order(store, 1))
+    assert second.ending == "finished", second.reason
     assert [one.epoch for one in heard] == [1, 2]
-    assert second.ending == "finished"
     assert second.rss > first.rss + 2**20
     assert crew.replaced == 1
     assert crew.pids != [before]
