@@ -13,6 +13,7 @@ from ctexp.experiments.answers import Answers, cross_fitted, halves, mean_output
 from ctexp.experiments.request import TrainingRequest
 from ctexp.learning.calibration import brier, fit_temperature
 from ctexp.learning.evaluation import Outputs, evaluate
+from ctexp.learning.measures import all_estimates
 from ctexp.presets import PRESETS
 
 
@@ -41,6 +42,16 @@ def test_too_sure_network_is_mended(rng) -> None:
     assert answers.judged is not None
     assert answers.metrics["val_brier_after"] == brier(answers.judged) < answers.metrics["val_brier_before"]
     assert answers.metrics["val_ece_after"] < answers.metrics["val_ece_before"]
+
+
+def test_calibration_is_told_with_its_intervals_as_an_evaluation_tells_it(rng) -> None:
+    """Brier score and ECE before are those of an evaluation of the same answers, n and interval included."""
+    outputs = _outputs(rng, 90, scale=3)
+    metrics, evaluated = _settled(outputs).metrics, all_estimates(outputs)
+    for name in ("brier", "ece"):
+        for end in ("", "_low", "_high", "_n"):
+            assert metrics[f"val_{name}_before{end}"] == evaluated[name].as_metrics(name)[f"{name}{end}"]
+        assert metrics[f"val_{name}_after_low"] <= metrics[f"val_{name}_after"] <= metrics[f"val_{name}_after_high"]
 
 
 def test_no_scan_is_judged_by_a_temperature_that_it_helped_to_find(rng) -> None:

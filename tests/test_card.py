@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from ctexp.config import Experiment, ScanSettings
+from ctexp.learning.intervals import Estimate
 from ctexp.overrides import flatten
 from ctexp.registry.card import CardFacts, as_html, as_markdown, compose_card
 from ctexp.registry.card.facts import Evaluation
@@ -42,6 +43,8 @@ def full() -> CardFacts:
     metrics = {"val_loss": 0.31, "best_epoch": 7.0, "seconds_training": 123.4}
     for number, name in enumerate(("auc", "accuracy", "sensitivity", "specificity", "auc_mean_hu")):
         metrics |= {f"val_{name}": 0.9 - number / 100, f"val_{name}_low": 0.8, f"val_{name}_high": 0.95}
+    metrics |= Estimate(0.83, 0.7, 0.91, 17).as_metrics("val_ppv")
+    metrics |= Estimate(0.12, 0.08, 0.16, 32).as_metrics("val_brier_before")
     manifest = PredictorManifest(
         scan=ScanSettings(), networks={"network.onnx": "f" * 64}, synthetic=False, run_id=RUN, temperature=1.5,
         threshold=0.25, calibrated_on=32, operating_point={"wished_sensitivity": 0.95, "scans": 32},
@@ -49,9 +52,7 @@ def full() -> CardFacts:
     event = Event("k", "forced", "2", "1", "ann@ward", "2031-05-18T00:00:00+00:00", "the old one was withdrawn",
                   {"against": "1", "scans": 32, "auc": {"challenger": 0.9, "champion": 0.8},
                    "log_loss": {"challenger": 0.3, "champion": 0.4}})  # fmt: skip
-    test = Evaluation(
-        "test", WHEN, {"data.scans": "40"}, {"test_auc": 0.85, "test_auc_low": 0.7, "test_auc_high": 0.93}
-    )
+    test = Evaluation("test", WHEN, {"data.scans": "40"}, Estimate(0.85, 0.7, 0.93, 40).as_metrics("test_auc"))
     tags = {"git.commit": "abc123", "git.dirty": "true", "version.numpy": "2.1.0", "hardware.cpu": "some CPU",
             "ctexp.version": "0.1.0", "mlflow.user": "ann"}  # fmt: skip
     return CardFacts(
@@ -97,7 +98,9 @@ def test_facts_are_told_as_logged() -> None:
     assert "| AUC                       | 0.900 (0.800 to 0.950) | 32 " in text
     assert "| sensitivity               | 0.880 (0.800 to 0.950) | 14 " in text
     assert "| specificity               | 0.870 (0.800 to 0.950) | 18 " in text
-    assert "| AUC     | 0.850 (0.700 to 0.930) |" in text
+    assert "| AUC     | 0.850 (0.700 to 0.930) | 40 " in text
+    assert cell(text, "Brier score before calibration") == "0.120 (0.080 to 0.160)"
+    assert "| positive predictive value | 0.830 (0.700 to 0.910) | 17 " in text
     words = " ".join(text.split())
     assert (
         "compared with version 1 on 32 validation scans that neither was trained on: AUC 0.900 against 0.800" in words
@@ -154,6 +157,8 @@ def test_an_ensembles_numbers_rest_on_both_sides() -> None:
     text = as_markdown(compose_card(dataclasses.replace(facts, manifest=manifest)))
     assert "| 0.900 (0.800 to 0.950) | 160 " in text
     assert "Out of fold" in text
+    assert cell(text, "training scans") == "88 normal, 72 abnormal"
+    assert cell(text, "validation scans") == "88 normal, 72 abnormal, out of fold"
 
 
 def test_logged_text_is_never_markup() -> None:

@@ -6,7 +6,7 @@ from scipy import special
 
 from ctexp.errors import InputError, WorkError
 from ctexp.experiments.compare import Answered, Side, compare_sides, read_answers
-from ctexp.experiments.comparison_picture import draw_comparison, letters
+from ctexp.experiments.comparison_picture import draw_comparison, letters, p_words
 from ctexp.learning.paired import delong_test, mcnemar_test
 
 
@@ -138,3 +138,8 @@ def test_runs_have_short_names() -> None:
     """Letters, and numbers where there are more runs than letters."""
     assert letters(3) == ["A", "B", "C"]
     assert letters(27)[26] == "27"
+
+
+def test_no_p_value_is_zero() -> None:
+    """A p value below the last digit that is shown is told as smaller than it, never as 0."""
+    assert [p_words(p) for p in (0.0004, 0.0, 0.0014, 0.5, 1.0)] == ["<0.001", "<0.001", "0.001", "0.500", "1.000"]

@@ -75,6 +75,18 @@ def test_estimate_as_text() -> None:
 
 
 @given(samples)
+def test_metrics_of_a_store_give_the_estimate_back(sample: tuple[np.ndarray, np.ndarray]) -> None:
+    """Value, both ends and n are kept under names of their own, and nothing is kept of what is undefined."""
+    estimate = auc(*sample)
+    kept = estimate.as_metrics("val_auc")
+    assert kept["val_auc_n"] == len(sample[0])
+    assert Estimate.from_metrics(kept, "val_auc") == estimate
+    assert Estimate.from_metrics(kept, "val") is None
+    assert auc([1, 1], [0.1, 0.2]).as_metrics("val_auc") == {}
+    assert Estimate(0.5, math.nan, math.nan, 1).as_metrics("x") == {"x": 0.5, "x_n": 1.0}
+
+
+@given(samples)
 def test_area_is_the_pair_count(sample: tuple[np.ndarray, np.ndarray]) -> None:
     """Ties count half, as in the direct count of all pairs."""
     labels, scores = sample

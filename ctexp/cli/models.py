@@ -86,7 +86,7 @@ def rollback(reason: Reason = "", json: Json = False) -> None:
     from ctexp.experiments.promote import rollback as work
     from ctexp.project import find_project
 
-    _print_move(work(find_project(), reason), json=json)
+    _print_move(work(find_project(), ConsoleWatch(), reason), json=json)
     if not reason:
         narrate("No --reason was given: whoever reads the history will ask for one.")
 

@@ -1,5 +1,6 @@
 """`ctexp runs list|show|compare`."""
 
+import re
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,7 +38,8 @@ def list_command(
     if json:
         print_json({"runs": [one.as_json() for one in runs]})
         return
-    print(f"{'id':<8} {'kind':<5} {'name':<15} {'status':<6} {'began, UTC':<11} {'AUC':<17} {'data':<8} ver")
+    print(f"{'id':<8} {'kind':<5} {'name':<12} {'status':<6} {'began, UTC':<11} {'AUC (95 %)':<17} {'n':>4} "
+          f"{'data':<6} ver")  # fmt: skip
     for one in runs:
         print(_line(one))
     if not runs:
@@ -97,17 +99,18 @@ def _open() -> "Store":
 
 
 def _line(one: "Listed") -> str:
-    numbers = "-"
+    numbers, scans = "-", ""
     if one.auc:
-        numbers = f"{one.auc.value:.3f}"
+        numbers, scans = f"{one.auc.value:.3f}", str(one.auc.n or "")
         if one.auc.low == one.auc.low:
             numbers += f" {one.auc.low:.3f}-{one.auc.high:.3f}"
+    kind = _KINDS.get(one.kind, one.kind)
+    name = one.name
     if one.trials is not None:
-        numbers = f"{numbers[:5]}, {one.trials} trials"
+        name = f"{one.trials} of {name.removeprefix('sweep ')}"
     source = Path(one.source).name
-    return (f"{one.run_id[:8]} {_KINDS.get(one.kind, one.kind):<5} {one.name[:15]:<15} "
-            f"{_STATUS.get(one.status, one.status):<6} {one.began:%m-%d %H:%M} {numbers:<17} {source[:8]:<8} "
-            f"{one.version}").rstrip()  # fmt: skip
+    return (f"{one.run_id[:8]} {kind:<5} {name[:12]:<12} {_STATUS.get(one.status, one.status):<6} "
+            f"{one.began:%m-%d %H:%M} {numbers:<17} {scans:>4} {source[:6]:<6} {one.version}").rstrip()  # fmt: skip
 
 
 def _files(store: "Store", run_id: str) -> list[str]:
@@ -134,12 +137,12 @@ def _print_run(run: "MlflowEntity", version: str, files: list[str]) -> None:
               f"{tags['ctexp.evaluated.run']}")  # fmt: skip
     estimates = estimates_of(run)
     if estimates:
-        print(f"\n{'metric':<30}  value   95 % interval")
+        print(f"\n{'metric':<30}  value   95 % interval      n")
         for name, one in estimates.items():
-            print(f"  {name:<28} {one.value:6.3f}   {_interval(one)}")
+            print(f"  {name:<28} {one.value:6.3f}   {_interval(one)} {one.n or '-':>6}")
     plain = {name: value for name, value in sorted(run.data.metrics.items())
              if name not in estimates and not name.startswith(("epoch/", "system/"))
-             and name.removesuffix("_low").removesuffix("_high") not in estimates}  # fmt: skip
+             and re.sub("_(low|high|n)$", "", name) not in estimates}  # fmt: skip
     for name, value in plain.items():
         print(f"  {name:<28} {value:6.5g}")
     print("\nsettings")
@@ -170,7 +173,7 @@ def _print_comparison(found: "Comparison") -> None:
     else:
         for letter, side in zip(letters(len(found.sides)), found.sides, strict=True):
             for name, one in side.metrics.items():
-                print(f"  {letter}  {name:<26} {one.value:6.3f}   {_interval(one)}")
+                print(f"  {letter}  {name:<26} {one.value:6.3f}   {_interval(one)} {one.n or '-':>6}")
     print()
     for remark in found.remarks:
         _say(remark)
@@ -178,7 +181,7 @@ def _print_comparison(found: "Comparison") -> None:
 
 
 def _print_tests(found: "Comparison") -> None:
-    from ctexp.experiments.comparison_picture import letters
+    from ctexp.experiments.comparison_picture import letters, p_words
 
     names = letters(len(found.sides))
     print(f"\non {len(found.common)} common scans{'':<14}  value   95 % interval")
@@ -192,7 +195,7 @@ def _print_tests(found: "Comparison") -> None:
                 print(f"  {letter}  {word:<26}      -   too few scans of a class")
             else:
                 print(f"  {letter}  {word:<26} {test.difference:+6.3f}   {test.low:+.3f} to {test.high:+.3f}   "
-                      f"{test.p:5.3f}")  # fmt: skip
+                      f"{p_words(test.p)}")  # fmt: skip
     print(f"\ncalled differently: {len(found.disagreements)} of {len(found.common)} scans")
     for one in found.disagreements[:TOLD]:
         said = "  ".join(f"{letter} {value:.3f}" for letter, value in zip(names, one.abnormal, strict=True))
@@ -202,7 +205,7 @@ def _print_tests(found: "Comparison") -> None:
 
 
 def _interval(one: "Estimate") -> str:
-    return f"{one.low:.3f} to {one.high:.3f}" if one.low == one.low else "-"
+    return f"{one.low:.3f} to {one.high:.3f}" if one.low == one.low else f"{'-':<14}"
 
 
 def _brief(value: str | None) -> str:

@@ -26,6 +26,12 @@ _METRICS = {
     "accuracy": "accuracy",
     "sensitivity": "sensitivity",
     "specificity": "specificity",
+    "ppv": "PPV",
+    "npv": "NPV",
+    "brier_before": "Brier score, as trained",
+    "brier_after": "Brier score, calibrated",
+    "ece_before": "ECE, as trained",
+    "ece_after": "ECE, calibrated",
     "auc_mean_hu": "no network: AUC of mean HU",
     "auc_lung_hu": "no network: AUC of lung's HU",
 }
@@ -133,6 +139,8 @@ def _killable(work: "Callable[[], TrainingReport]") -> "TrainingReport":
 
 def _print_report(report: "TrainingReport") -> None:
     crossed = report.cross_validation
+    from ctexp.learning.intervals import Estimate
+
     ensemble = crossed is not None and crossed["final"] == "ensemble"
     which = f"{len(report.folds)} networks, one a fold" if ensemble else (
         f"Saved network: epoch {report.best_epoch} of {report.epochs}"
@@ -141,12 +149,12 @@ def _print_report(report: "TrainingReport") -> None:
     if crossed is not None:
         _print_folds(report, crossed)
     held = _held(report)
-    print(f"{f'Out-of-fold ({held} scans)' if ensemble else f'Validation ({held} scans)':<31} value   95 % interval")
+    title = f"Out-of-fold ({held} scans)" if ensemble else f"Validation ({held} scans)"
+    print(f"{title:<31} value   95 % interval      n")
     for key, words in _METRICS.items():
-        value = report.metrics.get(f"val_{key}")
-        if value is not None:
-            low, high = report.metrics[f"val_{key}_low"], report.metrics[f"val_{key}_high"]
-            print(f"  {words:<29} {value:.3f}   {low:.3f} to {high:.3f}")
+        one = Estimate.from_metrics(report.metrics, f"val_{key}")
+        if one is not None:
+            print(f"  {words:<29} {one.value:.3f}   {one.low:.3f} to {one.high:.3f} {one.n:>6}")
     _print_answer(report)
     model = report.model
     print(f"Registered as {model['name']} version {model['version']}, @{model['alias']} (run {report.run_id})")
@@ -176,10 +184,7 @@ def _print_answer(report: "TrainingReport") -> None:
     metrics, point = report.metrics, report.answer["operating_point"]
     if point is not None:
         print(point_words(report.answer["threshold"], point))
-    judged = "too few patients to judge it"
-    if "val_brier_after" in metrics:
-        before, after = metrics["val_brier_before"], metrics["val_brier_after"]
-        judged = f"Brier score {before:.3f} before, {after:.3f} after, cross-fitted"
+    judged = '"calibrated" is cross-fitted' if "val_brier_after" in metrics else "too few patients to judge it"
     print(f"Calibrated on these scans: temperature {metrics['temperature']:.2f}; {judged}")
 
 

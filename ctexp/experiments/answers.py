@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from ctexp.datasets.collection import LabelledScan
 from ctexp.datasets.folds import make_folds
 from ctexp.datasets.splits import Split
 from ctexp.errors import DataError
-from ctexp.learning.calibration import brier, ece, fit_temperature, scaled
+from ctexp.learning.calibration import fit_temperature, scaled
 from ctexp.learning.evaluation import Outputs, evaluate
 from ctexp.learning.intervals import Estimate
+from ctexp.learning.measures import bins_for, brier_score, calibration_error
 from ctexp.learning.operating_point import choose_threshold
 from ctexp.registry.network import mean_logits
 
@@ -55,8 +57,16 @@ class Answers:
 
     @property
     def bins(self) -> int:
-        """Bins of the reliability diagram and the ECE: three to ten, of ten scans each or more where there are 30."""
-        return min(10, max(3, self.n // 10))
+        """Bins of the reliability diagram and the ECE, the same that an evaluation of these scans has."""
+        return bins_for(self.n)
+
+    @cached_property
+    def calibration(self) -> dict[str, Estimate]:
+        """Brier score and ECE before, and after as `judged`, where that could be done; each with its interval and n."""
+        found = {"brier_before": brier_score(self.raw), "ece_before": calibration_error(self.raw)}
+        if self.judged is not None:
+            found |= {"brier_after": brier_score(self.judged), "ece_after": calibration_error(self.judged)}
+        return found
 
     @property
     def operating_point(self) -> dict[str, Any] | None:
@@ -68,28 +78,21 @@ class Answers:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Temperature and threshold; Brier score and ECE before, and after as `judged`, where that could be done."""
-        metrics = {
-            "temperature": self.temperature,
-            "threshold": self.threshold,
-            "val_brier_before": brier(self.raw),
-            "val_ece_before": ece(self.raw, self.bins),
-        }
-        if self.judged is not None:
-            metrics |= {"val_brier_after": brier(self.judged), "val_ece_after": ece(self.judged, self.bins)}
+        """Temperature, threshold, and `calibration` as a store keeps it."""
+        metrics = {"temperature": self.temperature, "threshold": self.threshold}
+        for name, one in self.calibration.items():
+            metrics |= one.as_metrics(f"val_{name}")
         return metrics
 
     def words(self) -> list[str]:
         """Say in two sentences at most how the answers are calibrated and from where on a scan is called abnormal."""
-        facts = self.metrics
         said = f"Calibrated with temperature {self.temperature:.2f}, fitted to these {self.n} scans; "
         if self.judged is None:
             said += "too few patients to judge it on others than it was fitted to."
         else:
             said += (
-                f"judged by cross-fitting on the same scans, the Brier score goes from {facts['val_brier_before']:.3f} "
-                f"to {facts['val_brier_after']:.3f} and the ECE ({self.bins} bins) from {facts['val_ece_before']:.3f} "
-                f"to {facts['val_ece_after']:.3f}."
+                "Brier score and calibration error (ECE) after it are judged by cross-fitting on the same scans, each "
+                f"by a temperature that it had no part in. The ECE has {self.bins} bins of about equally many scans."
             )
         if not self.sensitivity:
             return [said]

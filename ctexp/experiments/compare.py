@@ -116,8 +116,7 @@ class Comparison:
         """Give everything as plain values."""
         return {
             "runs": [{"run_id": side.run_id, "name": side.name, "kind": side.kind, "threshold": side.threshold,
-                      "metrics": {name: {key: value for key, value in vars(one).items() if key != "n"}
-                                  for name, one in side.metrics.items()},
+                      "metrics": {name: vars(one) for name, one in side.metrics.items()},
                       "scans": len(side.answers)} for side in self.sides],
             "differences": {key: list(values) for key, values in self.differences.items()},
             "common_scans": len(self.common),

@@ -15,6 +15,11 @@ def letters(count: int) -> list[str]:
     return [chr(ord("A") + number) for number in range(count)] if count <= 26 else [str(n + 1) for n in range(count)]
 
 
+def p_words(p: float) -> str:
+    """Write a p value with three digits; no p is 0."""
+    return "<0.001" if p < 0.001 else f"{p:5.3f}"
+
+
 def draw_comparison(found: Comparison, out: Path) -> None:
     """Draw metrics, ROC curves and answers of runs on their common scans.
 
@@ -42,7 +47,7 @@ def draw_comparison(found: Comparison, out: Path) -> None:
             )
         )
     tests = "; ".join(
-        f"{name} against {names[0]}: AUC {pair.auc.difference:+.3f}, p {pair.auc.p:.3f}"
+        f"{name} against {names[0]}: AUC {pair.auc.difference:+.3f}, p {p_words(pair.auc.p)}"
         for name, pair in zip(names[1:], found.pairs, strict=True)
     )
     figure = comparison(shown, labels, f"{len(labels)} common scans; {tests}. Not a medical device.")

@@ -136,6 +136,7 @@ def evaluate_version(
     if request.on not in ("validation", "test"):
         find_source(request.on, project)  # a mistyped source is said before MLflow is loaded
 
+    from ctexp.experiments.cards import renew_cards
     from ctexp.experiments.evaluation_record import begin_run, log_evaluation, look_of
     from ctexp.registry.references import load_predictor, resolve
     from ctexp.tracking.store import open_store
@@ -171,6 +172,7 @@ def evaluate_version(
             seconds=time.monotonic() - began,
         )
         log_evaluation(run, report, outputs)
+    renew_cards(store, [version], watch)
     return report
 
 

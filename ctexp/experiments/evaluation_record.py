@@ -10,7 +10,6 @@ from ctexp.experiments.evaluate import KIND, EvaluationReport
 from ctexp.experiments.record import NOTE_TAG, predictions_table
 from ctexp.learning.calibration import reliability
 from ctexp.learning.evaluation import Outputs, roc_points
-from ctexp.learning.intervals import Estimate
 from ctexp.learning.measures import bins_for
 from ctexp.project import Project
 from ctexp.registry.ledger import Standing, record_look
@@ -95,9 +94,9 @@ def log_evaluation(run: Run, report: EvaluationReport, outputs: Outputs) -> None
     where, prefix = WHERE[chosen.kind], PREFIX[chosen.kind]
     metrics: dict[str, float] = {}
     for name, one in {**estimates, **report.without_network}.items():
-        metrics |= _as_metrics(f"{prefix}{name}", one)
+        metrics |= one.as_metrics(f"{prefix}{name}")
     for control in report.controls or ():
-        metrics |= _as_metrics(f"audit_{control.name}", control.estimate)
+        metrics |= control.estimate.as_metrics(f"audit_{control.name}")
     counts = vars(report.counts)
     metrics |= {f"{prefix}{name}": count for name, count in counts.items()}
     metrics |= {f"{prefix}scans": len(chosen.scans), f"{prefix}ece_by_chance": report.chance_error,
@@ -141,9 +140,3 @@ def summary(report: EvaluationReport) -> str:
         lines += ["", *chosen.site.lines()]
     lines += ["", *(f"Doubt: {one.sentence}" for one in report.controls or () if one.found)]
     return "\n".join([*lines, "", "Research software; not a medical device."])
-
-
-def _as_metrics(name: str, one: Estimate) -> dict[str, float]:
-    if not one.n or np.isnan(one.value):
-        return {}
-    return {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}

@@ -107,7 +107,9 @@ def conclude(
     from ctexp.learning.baseline import mean_hu_auc
     from ctexp.learning.network import build_network
     from ctexp.registry.network import NETWORK_NAME
+    from ctexp.registry.card import keep_card
     from ctexp.registry.package import package_network
+    from ctexp.registry.references import ModelVersion
     from ctexp.tracking.figures import curves
 
     standing, held = learned.standing, data.split.validation
@@ -138,6 +140,7 @@ def conclude(
             judged="On the validation scans",
         )
         run.log(tags={NOTE_TAG: "\n\n".join([text, note]) if note else text})
+        keep_card(store, ModelVersion(version.name, version.version, run.id))
     return TrainingReport(
         run_id=run.id,
         model={"name": version.name, "version": version.version, "alias": version.alias},

@@ -1,6 +1,5 @@
 """The runs of a project: found by a few letters of their id, listed, and shown whole."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -129,20 +128,12 @@ def search(store: "Store", query: str) -> "list[MlflowEntity]":
             return found
 
 
-def estimate_of(run: "MlflowEntity", name: str) -> Estimate | None:
-    """Read a metric with its interval back; n is 0, since it is logged with the data's counts."""
-    metrics = run.data.metrics
-    if name not in metrics:
-        return None
-    nothing = math.nan
-    return Estimate(metrics[name], metrics.get(f"{name}_low", nothing), metrics.get(f"{name}_high", nothing), 0)
-
-
 def estimates_of(run: "MlflowEntity") -> dict[str, Estimate]:
     """Give all metrics that have an interval, by name, in the order of the alphabet."""
     metrics: Mapping[str, float] = run.data.metrics
     names = [name for name in sorted(metrics) if f"{name}_low" in metrics and f"{name}_high" in metrics]
-    return {name: Estimate(metrics[name], metrics[f"{name}_low"], metrics[f"{name}_high"], 0) for name in names}
+    found = {name: Estimate.from_metrics(metrics, name) for name in names}
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def began(run: "MlflowEntity") -> datetime:
@@ -171,7 +162,7 @@ def _listed(
         version = tags.get("ctexp.evaluated.version", "")
     auc, on = None, ""
     for prefix, word in zip(_PREFIXES, ("validation", "test", "site", "folds"), strict=True):
-        auc = estimate_of(holder, f"{prefix}auc")
+        auc = Estimate.from_metrics(holder.data.metrics, f"{prefix}auc")
         if auc:
             on = word
             break

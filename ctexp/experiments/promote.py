@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ctexp.errors import ConfigError, CtexpError, InputError, UnknownReferenceError, WorkError
+from ctexp.experiments.cards import renew_cards
 from ctexp.experiments.judge import Check, Judgement, Margins, judge
 from ctexp.experiments.rebuild import RequestOfSweep
 from ctexp.experiments.watch import Watch
@@ -119,14 +120,16 @@ def promote(
         why=reason.strip(),
         numbers=numbers,
     )
+    renew_cards(store, _concerned(store, challenger.name, challenger.version, number), watch)
     return _move(done, challenger, number, judgement)
 
 
-def rollback(project: Project, reason: str = "", name: str = MODEL_NAME) -> Move:
+def rollback(project: Project, watch: Watch, reason: str = "", name: str = MODEL_NAME) -> Move:
     """Make the version champion that was it before the present one.
 
     Args:
         project: whose store.
+        watch: somebody who looks on.
         reason: why, for the history.
         name: of the registered model.
 
@@ -150,6 +153,7 @@ def rollback(project: Project, reason: str = "", name: str = MODEL_NAME) -> Move
         except UnknownReferenceError:  # deleted since
             continue
         done = record(store, "rolled back", version, name=name, why=reason.strip())
+        renew_cards(store, _concerned(store, name, version, history.champion), watch)
         return _move(done, ModelVersion(name, version, ""), history.champion, None)
     raise InputError(
         f"model {name}: the history must name a champion before version {history.champion}, it names none; "
@@ -189,6 +193,13 @@ def _judged(
         if not force:
             raise
         return Judgement((Check("comparison", False, f"could not be made: {error}"),))
+
+
+def _concerned(store: "Store", name: str, *versions: str | None) -> "list[ModelVersion]":
+    """Give the versions whose cards tell of a move."""
+    from ctexp.registry.references import ModelVersion
+
+    return [ModelVersion(name, one, store.client.get_model_version(name, one).run_id) for one in versions if one]
 
 
 def _move(history: "History", wished: "ModelVersion", before: str | None, judgement: Judgement | None) -> Move:

@@ -182,9 +182,10 @@ def summary(collection: Collection, split: Split, answers: Answers, *, made: str
         "| | value | 95 % interval | n |",
         "|---|---|---|---|",
     ]
-    for name in ("auc", "accuracy", "sensitivity", "specificity"):
-        one = answers.estimates[name]
-        lines.append(f"| {name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} | {one.n} |")
+    named = {**answers.estimates, **{name.replace("_", " "): one for name, one in answers.calibration.items()}}
+    for name, one in named.items():
+        if not np.isnan(one.value):
+            lines.append(f"| {name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} | {one.n} |")
     return "\n".join([*lines, "", *answers.words(), "", "Research software; not a medical device."])
 
 
@@ -202,13 +203,8 @@ def read_history(store: Store, run_id: str) -> list[dict[str, float]]:
 
 
 def quoted_metrics(estimates: Mapping[str, Estimate], loss: float) -> dict[str, float]:
-    """Give the metrics of the saved network as MLflow keeps them: value, low and high end of the 95 % interval."""
+    """Give the metrics of the saved network as MLflow keeps them: value, ends of the 95 % interval, and n."""
     metrics = {"val_loss": loss}
     for name, estimate in estimates.items():
-        if estimate.n and not np.isnan(estimate.value):
-            metrics |= {
-                f"val_{name}": estimate.value,
-                f"val_{name}_low": estimate.low,
-                f"val_{name}_high": estimate.high,
-            }
+        metrics |= estimate.as_metrics(f"val_{name}")
     return metrics

@@ -1,6 +1,7 @@
 """Confidence intervals of proportions and of the area under the ROC curve."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,24 @@ class Estimate:
         if math.isnan(self.value):
             return "undefined"
         return f"{self.value:.3f} (95 % interval {self.low:.3f} to {self.high:.3f}, n={self.n})"
+
+    def as_metrics(self, name: str) -> dict[str, float]:
+        """Give value, both ends and n as a store keeps them: under `name`, `..._low`, `..._high` and `..._n`.
+
+        What is NaN is left out; all of it where there is no value.
+        """
+        if math.isnan(self.value):
+            return {}
+        parts = {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high, f"{name}_n": float(self.n)}
+        return {key: value for key, value in parts.items() if not math.isnan(value)}
+
+    @classmethod
+    def from_metrics(cls, metrics: Mapping[str, float], name: str) -> "Estimate | None":
+        """Read back what `as_metrics` gave; None where the value is missing, n 0 where nobody kept it."""
+        if name not in metrics:
+            return None
+        low, high = (metrics.get(f"{name}{end}", math.nan) for end in ("_low", "_high"))
+        return cls(metrics[name], low, high, int(metrics.get(f"{name}_n", 0)))
 
 
 def proportion(hits: int, n: int, confidence: float = 0.95) -> Estimate:

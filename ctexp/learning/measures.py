@@ -22,13 +22,17 @@ def all_estimates(outputs: Outputs, threshold: float = 0.5) -> dict[str, Estimat
         outputs: labels and logits, the logits calibrated if the network's answers are.
         threshold: probability from which a scan is called abnormal.
     """
-    brier = (outputs.probabilities - outputs.labels) ** 2
     return {
         **evaluate(outputs, threshold),
         "log_loss": mean_estimate(outputs.losses, math.inf),
-        "brier": mean_estimate(brier, 1.0),
+        "brier": brier_score(outputs),
         "ece": calibration_error(outputs),
     }
+
+
+def brier_score(outputs: Outputs) -> Estimate:
+    """Give the mean squared error of the probabilities (`calibration.brier`) with its interval (`mean_estimate`)."""
+    return mean_estimate((outputs.probabilities - outputs.labels) ** 2, 1.0)
 
 
 def bins_for(scans: int) -> int:

@@ -22,7 +22,7 @@ class ListedVersion:
         when: it was registered, UTC.
         run_id: the run that trained it.
         auc: (value, low, high) on the validation scans, 95 % interval; as its run logged it.
-        scans: number of these scans.
+        scans: number of these scans; out of fold those outside the locked test.
         synthetic: trained on drawn scans.
     """
 
@@ -77,7 +77,7 @@ def _listed(
 ) -> ListedVersion:
     version = str(entity.version)
     area = tuple(metrics.get(f"val_auc{end}", math.nan) for end in ("", "_low", "_high"))
-    counts = [params.get(f"data.validation.{word}") for word in ("normal", "abnormal")]
+    scans = metrics.get("val_auc_n")
     synthetic = params.get("data.synthetic")
     return ListedVersion(
         version,
@@ -85,6 +85,6 @@ def _listed(
         datetime.fromtimestamp(entity.creation_timestamp / 1000, UTC),
         entity.run_id,
         (area[0], area[1], area[2]) if all(map(math.isfinite, area)) else None,
-        sum(int(count) for count in counts if count) if all(counts) else None,
+        None if scans is None else int(scans),
         None if synthetic is None else synthetic == "true",
     )

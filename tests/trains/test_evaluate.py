@@ -94,7 +94,22 @@ def test_test_is_looked_at_under_the_ledger(project) -> None:
     assert not any(name.endswith(".csv") for name in files)
     metrics = client_of(project).get_run(first["run_id"]).data.metrics
     assert metrics["test_auc"] == first["metrics"]["auc"]["value"]
+    assert metrics["test_auc_n"] == first["metrics"]["auc"]["n"] == 8
+    assert metrics["test_sensitivity_n"] == first["metrics"]["sensitivity"]["n"] == 4
     assert not any(name.startswith("val_") for name in metrics)
+
+
+def test_card_is_kept_with_the_model_and_tells_of_the_looks(project) -> None:
+    """Markdown and HTML lie among the logged model's files, and the latest look and its numbers stand in both."""
+    look = project.json("evaluate", "--on", "test")
+    model = client_of(project).get_model_version("ctexp", look["model"]["version"]).model_id
+    folder = project.folder / "mlruns" / "ctexp" / "models" / model / "artifacts"
+    said = f"Looks at the locked test, for any version: {look['look']['number']}, at 1 test set of this collection."
+    value, low, high, n = (look["metrics"]["auc"][key] for key in ("value", "low", "high", "n"))
+    for name in ("card.md", "card.html"):
+        text = " ".join((folder / name).read_text().replace("</td><td>", " | ").split())
+        assert said in text
+        assert f"{value:.3f} ({low:.3f} to {high:.3f}) | {n} " in text.replace("</td>", " ")
 
 
 def test_killed_look_counts(project) -> None:

@@ -13,6 +13,9 @@ from mlflow import MlflowClient
 
 from ctexp.learning.calibration import fit_temperature
 from ctexp.learning.evaluation import Outputs, evaluate
+from ctexp.project import Project
+from ctexp.registry.catalogue import list_versions
+from ctexp.tracking.store import open_store
 
 WORDS = ("--preset", "smoke", "--epochs", 4, "--folds", 3)
 
@@ -99,12 +102,19 @@ def test_quoted_metrics_are_out_of_fold_at_the_threshold(crossed) -> None:
     assert answer["temperature"] == fit_temperature(raw)
     estimates = evaluate(Outputs(raw.labels, raw.logits / answer["temperature"]), answer["threshold"])
     for name, estimate in estimates.items():
-        for end, value in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high)):
+        for end, value in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high), ("_n", estimate.n)):
             assert report["metrics"][f"val_{name}{end}"] == report["metrics"][f"oof_{name}{end}"] == value
     assert estimates["sensitivity"].value >= 0.9
     assert answer["side"] == "out-of-fold"
     pooled = _rows(_artifacts(program, report["run_id"]) / "validation.csv")
     assert [row["logit"] for row in pooled] == [row["logit"] for row in rows]
+
+
+def test_versions_are_listed_with_the_scans_that_they_are_quoted_of(crossed) -> None:
+    """An ensemble's AUC rests on every scan outside the locked test, not on the split's validation side."""
+    program, _ = crossed
+    (listed,) = list_versions(open_store(Project(program.folder), create=False))
+    assert (listed.scans, listed.as_json()["validation_scans"]) == (32, 32)
 
 
 def test_pictures_of_the_parent(crossed) -> None:

@@ -53,6 +53,7 @@ def test_list_has_a_line_a_run(project) -> None:
     assert [one["kind"] for one in found] == ["evaluation", "training"]
     assert found[0]["version"] == "1"
     assert found[1]["auc"]["low"] <= found[1]["auc"]["value"] <= found[1]["auc"]["high"]
+    assert [one["auc"]["n"] for one in found] == [6, 6]
 
 
 def test_sweep_is_one_line_with_its_trials(store) -> None:

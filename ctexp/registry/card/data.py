@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 
 from ctexp.registry.card.facts import CardFacts
-from ctexp.registry.card.parts import MISSING, Section, Table, count, listed, side_counts, synthetic_scans
+from ctexp.registry.card.parts import (
+    MISSING,
+    Section,
+    Table,
+    both_counts,
+    count,
+    is_ensemble,
+    listed,
+    side_counts,
+    synthetic_scans,
+    validation_counts,
+)
 
 
 def factors(facts: CardFacts) -> Section:
@@ -26,14 +37,17 @@ def factors(facts: CardFacts) -> Section:
 def evaluation_data(facts: CardFacts) -> Section:
     """Say which scans judged it, and who looked at the locked test."""
     params = facts.params
+    validated, chose = side_counts(params, "validation"), "Validation"
+    if is_ensemble(facts):
+        validated, chose = both_counts(validation_counts(facts)), "Each fold's validation"
     parts: list[str | Table] = [
-        "Validation chose the saved epoch, the temperature and, where one was chosen, the threshold. The locked test "
+        f"{chose} chose the saved epoch, the temperature and, where one was chosen, the threshold. The locked test "
         "is opened by `ctexp evaluate --on test` only, and every look at it is kept.",
         listed(
             ("scheme of the split", params.get("split.scheme")),
             ("share for validation, for test", _both(params, "split.validation", "split.test")),
             ("seed", params.get("seed")),
-            ("validation scans", side_counts(params, "validation")),
+            ("validation scans", f"{validated}, out of fold" if validated and is_ensemble(facts) else validated),
             ("locked test scans", side_counts(params, "test")),
             ("hash of the split", params.get("split.hash")),
         ),
@@ -60,6 +74,8 @@ def training_data(facts: CardFacts) -> Section:
     classes = [f"{key.removeprefix('data.class.')} {count}" for key, count in sorted(params.items())
                if key.startswith("data.class.")]  # fmt: skip
     synthetic = synthetic_scans(facts)
+    # Every scan outside the locked test taught some of an ensemble's networks.
+    taught = both_counts(validation_counts(facts)) if is_ensemble(facts) else side_counts(params, "train")
     return Section(
         "Training data",
         (
@@ -68,7 +84,7 @@ def training_data(facts: CardFacts) -> Section:
                 ("synthetic", None if synthetic is None else "yes: drawn by a program" if synthetic else "no"),
                 ("scans", params.get("data.scans")),
                 ("classes, in the source's words", ", ".join(classes) or None),
-                ("training scans", side_counts(params, "train")),
+                ("training scans", taught),
                 ("left out as unusable", params.get("data.skipped")),
                 ("pairs of near-duplicates", params.get("data.near_duplicates")),
                 ("hash of scans and labels", params.get("data.hash")),

@@ -1,7 +1,17 @@
 """The sections of a model card with numbers: what is measured, and what came out."""
 
 from ctexp.registry.card.facts import CardFacts
-from ctexp.registry.card.parts import MISSING, Section, Table, interval, listed, number, validation_counts
+from ctexp.registry.card.parts import (
+    MISSING,
+    Section,
+    Table,
+    interval,
+    is_ensemble,
+    listed,
+    number,
+    scans_behind,
+    validation_counts,
+)
 
 MEASURES = {
     "auc": "AUC",
@@ -11,6 +21,8 @@ MEASURES = {
     "ppv": "positive predictive value",
     "npv": "negative predictive value",
 }
+PROBABILITIES = {"log_loss": "log loss", "brier": "Brier score", "ece": "calibration error (ECE)"}
+"""What an evaluation measures of the calibrated answers besides; lower is better."""
 BASELINES = {"auc_mean_hu": "AUC of mean HU", "auc_lung_hu": "AUC of the lung's mean HU"}
 
 
@@ -36,11 +48,11 @@ def metrics(facts: CardFacts) -> Section:
                 ("called abnormal from", f"{manifest.threshold:.4g}" if manifest else None),
                 ("threshold chosen", chosen),
                 ("temperature", temperature),
-                ("calibration error before calibration", number(logged.get("val_ece_before"))),
-                ("the same after, cross-fitted", number(logged.get("val_ece_after"))),
-                ("Brier score before calibration", number(logged.get("val_brier_before"))),
-                ("the same after, cross-fitted", number(logged.get("val_brier_after"))),
-                ("log loss, validation", number(logged.get("val_loss"))),
+                ("calibration error (ECE) before calibration", interval(logged, "val_ece_before")),
+                ("ECE after it, cross-fitted", interval(logged, "val_ece_after")),
+                ("Brier score before calibration", interval(logged, "val_brier_before")),
+                ("Brier score after it, cross-fitted", interval(logged, "val_brier_after")),
+                ("log loss before calibration", number(logged.get("val_loss"))),
             ),
         ),
     )  # fmt: skip
@@ -50,11 +62,13 @@ def quantitative(facts: CardFacts) -> Section:
     """Give every number with its interval, beside those that need no network."""
     counts = validation_counts(facts)
     rows = tuple(
-        (words, interval(facts.metrics, f"val_{key}") or MISSING, _n(key, counts))
+        (words, interval(facts.metrics, f"val_{key}") or MISSING,
+         scans_behind(facts.metrics, f"val_{key}") or _n(key, counts))
         for key, words in (MEASURES | BASELINES).items()
-    )
-    ensemble = facts.manifest is not None and len(facts.manifest.networks) > 1
-    where = "Out of fold, each scan by networks that it did not teach" if ensemble else "On the validation scans"
+    )  # fmt: skip
+    where = "On the validation scans"
+    if is_ensemble(facts):
+        where = "Out of fold, each scan by networks that it did not teach"
     parts: list[str | Table] = [
         f"{where}. The last two lines need no network: a threshold on mean density alone.",
         Table(("measure", "value (95 % interval)", "n"), rows),
@@ -65,17 +79,18 @@ def quantitative(facts: CardFacts) -> Section:
     for one in facts.evaluations:
         where = "the locked test" if one.on == "test" else f"other scans ({one.params.get('data.source', MISSING)})"
         found = tuple(
-            (words, value)
-            for key, words in (MEASURES | BASELINES).items()
+            (words, value, scans_behind(one.metrics, f"{one.on}_{key}") or MISSING)
+            for key, words in (MEASURES | PROBABILITIES | BASELINES).items()
             if (value := interval(one.metrics, f"{one.on}_{key}")) is not None
         )
         parts.append(f"On {where}, {one.params.get('data.scans', MISSING)} scans, {one.when:%Y-%m-%d %H:%M} UTC:")
-        parts.append(Table(("measure", "value (95 % interval)"), found) if found else f"Numbers: {MISSING}.")
+        parts.append(Table(("measure", "value (95 % interval)", "n"), found) if found else f"Numbers: {MISSING}.")
     parts.append("Groups of patients, scanners and sites: not measured unless listed above.")
     return Section("Quantitative analyses", tuple(parts))
 
 
 def _n(measure: str, counts: tuple[int, int] | None) -> str:
-    if counts is None or measure in ("ppv", "npv"):  # these rest on what was called, which is not logged
+    """Give n of a run that did not log it; PPV and NPV rest on what was called, which it did not log either."""
+    if counts is None or measure in ("ppv", "npv"):
         return MISSING
     return str({"sensitivity": counts[1], "specificity": counts[0]}.get(measure, sum(counts)))

@@ -48,6 +48,11 @@ def interval(metrics: Mapping[str, float], name: str) -> str | None:
     return f"{value:.3f}" if math.isnan(low) or math.isnan(high) else f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
+def scans_behind(metrics: Mapping[str, float], name: str) -> str | None:
+    """Write how many scans a metric rests on; None where that was not logged."""
+    return count(metrics.get(f"{name}_n"))
+
+
 def number(value: float | None) -> str | None:
     """Write a metric with three digits; None where there is none."""
     return None if value is None or math.isnan(value) else f"{value:.3f}"
@@ -66,10 +71,14 @@ def synthetic_scans(facts: CardFacts) -> bool | None:
     return None if word is None else word == "true"
 
 
+def is_ensemble(facts: CardFacts) -> bool:
+    """Tell whether the version is the networks of a cross-validation; False where nobody says."""
+    return facts.manifest is not None and len(facts.manifest.networks) > 1
+
+
 def validation_counts(facts: CardFacts) -> tuple[int, int] | None:
     """Give (normal, abnormal) scans that the quoted numbers rest on; an ensemble's rest on both sides."""
-    ensemble = facts.manifest is not None and len(facts.manifest.networks) > 1
-    sides = ("train", "validation") if ensemble else ("validation",)
+    sides = ("train", "validation") if is_ensemble(facts) else ("validation",)
     keys = [[f"data.{side}.{word}" for side in sides] for word in ("normal", "abnormal")]
     if any(key not in facts.params for group in keys for key in group):
         return None
@@ -81,3 +90,8 @@ def side_counts(params: Mapping[str, str], side: str) -> str | None:
     """Write how many scans of each class a side has; None where that was not logged."""
     counts = [params.get(f"data.{side}.{word}") for word in ("normal", "abnormal")]
     return None if None in counts else f"{counts[0]} normal, {counts[1]} abnormal"
+
+
+def both_counts(counts: tuple[int, int] | None) -> str | None:
+    """Write (normal, abnormal) scans; None where there are none."""
+    return None if counts is None else f"{counts[0]} normal, {counts[1]} abnormal"
