@@ -4,7 +4,7 @@
 
 Scans are drawn from the binormal model: scores of normal scans are N(0, 1), of abnormal ones N(d, 1), half the scans
 each; d * (score - d / 2) is then the true logit. Two networks' scores of a scan correlate by 0.7. Coverage of Wilson's
-interval is computed over all counts, everything else is simulated. Prints Markdown tables; two minutes on one core.
+interval is computed over all counts, everything else is simulated. Prints Markdown tables; three minutes on one core.
 """
 
 import argparse
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import integrate, optimize, special, stats
 
-from ctexp.learning.calibration import TEMPERATURES, ece, fit_temperature, scaled
+from ctexp.learning.calibration import TEMPERATURES, brier, ece, fit_temperature, scaled
 from ctexp.learning.evaluation import Outputs
 from ctexp.learning.intervals import auc, proportion
+from ctexp.learning.measures import brier_score, calibration_error, log_loss
 from ctexp.learning.paired import PairedTest, delong_test, mcnemar_test, non_inferior, paired_loss
 
 CORRELATION = 0.7
@@ -89,6 +90,27 @@ def coverage(draws: int, labels: np.ndarray, rng: np.random.Generator) -> None:
         chance = stats.binom.pmf(np.arange(n + 1), n, true)
         held = chance @ [one.low <= true <= one.high for one in intervals]
         print(f"| proportion {true} | {held:.3f} | {chance @ [one.high - one.low for one in intervals]:.3f} |")
+
+
+def probabilities(draws: int, labels: np.ndarray, rng: np.random.Generator) -> None:
+    """Print how often the intervals of log loss, Brier score and calibration error hold the true value."""
+    n, many = len(labels), np.arange(400_000) % 2
+    print(f"\n95 % intervals of the probabilities' measures, {n} scans: true value, share that holds it, mean width\n")
+    head("AUC", "too sure", "log loss", "Brier score", "calibration error")
+    for true in (0.8, 0.92, 0.98, 0.999):
+        d = math.sqrt(2) * float(stats.norm.ppf(true))
+        faultless = d * (rng.normal(size=many.size) + d * many - d / 2)
+        for sureness in (1, 2, 4):
+            all_scans = Outputs(many, sureness * faultless)
+            off = float(np.abs(all_scans.probabilities - special.expit(faultless)).mean())
+            cells = []
+            for measure, value in ((log_loss, all_scans.loss), (brier_score, brier(all_scans)),
+                                   (calibration_error, off)):  # fmt: skip
+                found = [measure(Outputs(labels, sureness * d * (rng.normal(size=n) + d * labels - d / 2)))
+                         for _ in range(draws)]  # fmt: skip
+                held = np.mean([one.low <= value <= one.high for one in found])
+                cells.append(f"{value:.3f}, {held:.3f}, {np.mean([one.high - one.low for one in found]):.3f}")
+            print(f"| {true} | {sureness} times | {' | '.join(cells)} |")
 
 
 def promotions(draws: int, labels: np.ndarray, rng: np.random.Generator) -> None:
@@ -179,6 +201,7 @@ def main() -> None:
     labels = np.arange(wished.scans) % 2
     print(f"{wished.draws} draws; by chance a share near 0.05 varies by {1.96 * math.sqrt(0.0475 / wished.draws):.3f}")
     coverage(wished.draws, labels, rng)
+    probabilities(max(1, wished.draws // 5), labels, rng)
     promotions(wished.draws, labels, rng)
     calibration(max(1, wished.draws // 10), labels, rng)
 
