@@ -1,6 +1,7 @@
 """The model card: every logged fact under its heading, every missing one said to be missing, nothing read as markup."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -52,7 +53,13 @@ def full() -> CardFacts:
     event = Event("k", "forced", "2", "1", "ann@ward", "2031-05-18T00:00:00+00:00", "the old one was withdrawn",
                   {"against": "1", "scans": 32, "auc": {"challenger": 0.9, "champion": 0.8},
                    "log_loss": {"challenger": 0.3, "champion": 0.4}})  # fmt: skip
-    test = Evaluation("test", WHEN, {"data.scans": "40"}, Estimate(0.85, 0.7, 0.93, 40).as_metrics("test_auc"))
+    test = Evaluation(
+        "test",
+        WHEN,
+        {"data.scans": "40"},
+        Estimate(0.85, 0.7, 0.93, 40).as_metrics("test_auc") | Estimate(0.52, 0.4, 0.64, 39).as_metrics("audit_header"),
+        "3",
+    )
     tags = {"git.commit": "abc123", "git.dirty": "true", "version.numpy": "2.1.0", "hardware.cpu": "some CPU",
             "ctexp.version": "0.1.0", "mlflow.user": "ann"}  # fmt: skip
     return CardFacts(
@@ -98,7 +105,9 @@ def test_facts_are_told_as_logged() -> None:
     assert "| AUC                       | 0.900 (0.800 to 0.950) | 32 " in text
     assert "| sensitivity               | 0.880 (0.800 to 0.950) | 14 " in text
     assert "| specificity               | 0.870 (0.800 to 0.950) | 18 " in text
-    assert "| AUC     | 0.850 (0.700 to 0.930) | 40 " in text
+    assert "On the locked test (look 3), 40 scans" in text
+    assert cell(text, "audit: AUC of header facts, no network") == "0.520 (0.400 to 0.640)"
+    assert re.search(r"\| AUC +\| 0.850 \(0.700 to 0.930\) \| 40 ", text)
     assert cell(text, "Brier score before calibration") == "0.120 (0.080 to 0.160)"
     assert "| positive predictive value | 0.830 (0.700 to 0.910) | 17 " in text
     words = " ".join(text.split())

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from ctexp.config import ScanSettings
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.errors import ConfigError
-from ctexp.experiments.judge import Margins, compare_outputs, neutral_scans, sure_logits, taught_by
+from ctexp.experiments.judge import (
+    Margins,
+    compare_outputs,
+    neutral_scans,
+    sure_logits,
+    taught_by,
+    unlocked_scans,
+)
 from ctexp.learning.evaluation import Outputs
 from ctexp.registry.manifest import PredictorManifest
 
@@ -89,6 +96,14 @@ def test_patients_that_were_trained_on_do_not_judge(patients: list[int], trained
     known = {patient for number, patient in enumerate(patients) if number in trained}
     left = neutral_scans(Collection("here", scans, synthetic=False), scans, hashes)
     assert left == tuple(one for one, patient in zip(scans, patients, strict=True) if patient not in known)
+
+
+def test_the_champions_locked_test_does_not_judge() -> None:
+    """Scans that another seed put into the champion's locked test are left out; those of its other sides stay."""
+    scans = tuple(scan(number, number) for number in range(4))
+    sides = dict(zip((one.sha256 for one in scans), ("test", "validation", "test"), strict=False))
+    assert unlocked_scans(scans, sides) == (scans[1], scans[3])
+    assert unlocked_scans(scans, {}) == scans
 
 
 def test_an_ensemble_was_taught_by_its_validation_scans_too() -> None:

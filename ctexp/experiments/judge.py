@@ -1,7 +1,7 @@
 """A challenger against the champion, on the same scans: is it at least not worse, by a margin named beforehand?
 
 Both answer through their registered networks, each on scans prepared by its own settings, and only on scans of the
-challenger's validation side that neither was trained on. The locked test is not looked at.
+challenger's validation side that neither was trained on. The locked test is not looked at, neither's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -128,12 +128,18 @@ def judge(
         return Judgement((*checks, Check("judged by", False, text)))
     ours = {scan.sha256: side for side in SIDES for scan in getattr(data.split, side)}
     taught = taught_by(first.manifest, theirs) | taught_by(second.manifest, ours)
-    scans = neutral_scans(data.collection, data.split.validation, taught)
-    left_out = len(data.split.validation) - len(scans)
+    unseen = neutral_scans(data.collection, data.split.validation, taught)
+    scans = unlocked_scans(unseen, theirs)
+    left_out = len(data.split.validation) - len(unseen)
     if left_out:
         notes.append(
             f"{left_out} of the {len(data.split.validation)} validation scans were left out: "
             "one of the two was trained on them or on others of the same patients."
+        )
+    if len(scans) < len(unseen):
+        notes.append(
+            f"{len(unseen) - len(scans)} of the {len(data.split.validation)} validation scans were left out: they are "
+            f"in the locked test of version {champion.version}, which was split by another seed."
         )
     checks.append(_enough(scans, champion.version))
     if not checks[-1].passed:
@@ -145,12 +151,6 @@ def judge(
         notes.append(
             f"Version {challenger.version}'s epoch was chosen on these scans, version {champion.version}'s was not on "
             "all of them: this favours the challenger a little."
-        )
-    tested = sum(theirs.get(scan.sha256) == "test" for scan in scans)
-    if tested:
-        notes.append(
-            f"{tested} of these scans are of version {champion.version}'s locked test, which was split by another "
-            "seed: that test is no longer untouched."
         )
     compared, numbers = compare_outputs(before, after, margins)
     return Judgement((*checks, *compared), tuple(notes), numbers)
@@ -178,6 +178,16 @@ def neutral_scans(
     """Give the validation scans whose patients have no scan, by content hash, among those trained on."""
     known = {scan.patient for scan in collection.scans if scan.sha256 in trained}
     return tuple(scan for scan in validation if scan.sha256 not in trained and scan.patient not in known)
+
+
+def unlocked_scans(scans: Sequence[LabelledScan], sides: Mapping[str, str]) -> tuple[LabelledScan, ...]:
+    """Give the scans that are not in a version's locked test: a promotion is no look, and would go into no ledger.
+
+    Args:
+        scans: of another version's validation side.
+        sides: the side of each scan of the version's run, by content hash.
+    """
+    return tuple(scan for scan in scans if sides.get(scan.sha256) != "test")
 
 
 def compare_outputs(champion: Outputs, challenger: Outputs, margins: Margins) -> tuple[list[Check], dict[str, Any]]:

@@ -111,10 +111,14 @@ def test_scans_that_one_was_trained_on_do_not_judge(ask) -> None:
     """A challenger of another seed is refused: too few of its validation scans are new to the champion."""
     before = champion(ask)
     done = ask("promote", "models:/ctexp/3", exit_code=1)
-    first, *reasons = done.stderr.strip().splitlines()[-3:]
-    assert first.startswith(f"error: version 3: must pass every check to be champion, 1 failed; version {before} stays")
-    assert reasons[0].startswith("  judged by: at least 10 validation scans")
-    assert "were left out: one of the two was trained on them" in reasons[1]
+    lines = done.stderr.strip().splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("error: "))
+    assert lines[first].startswith(
+        f"error: version 3: must pass every check to be champion, 1 failed; version {before} stays"
+    )
+    assert lines[first + 1].startswith("  judged by: at least 10 validation scans")
+    assert "were left out: one of the two was trained on them" in lines[first + 2]
+    assert all(f"in the locked test of version {before}" in line for line in lines[first + 3 :])
     assert champion(ask) == before
 
 

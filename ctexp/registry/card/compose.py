@@ -111,7 +111,7 @@ def _caveats(facts: CardFacts) -> Iterable[str]:
     logged, counts = facts.metrics, validation_counts(facts)
     yield (
         "The saved epoch was chosen on the validation scans, so the validation numbers are slightly too good; those of "
-        "the locked test and of other sites are not."
+        "the first look at the locked test and of other sites are not."
     )
     if facts.sweep is not None:
         trials = count(facts.sweep.get("trials_finished")) or "an unlogged number of"

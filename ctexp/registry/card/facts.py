@@ -24,12 +24,14 @@ class Evaluation:
         on: which of the two.
         when: UTC.
         params, metrics: as its run logged them.
+        look: which look at this test set it was, by the ledger; None for another site's scans.
     """
 
     on: str
     when: datetime
     params: Mapping[str, str]
     metrics: Mapping[str, float]
+    look: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def _evaluations(store: "Store", version: "ModelVersion") -> tuple[Evaluation, .
             datetime.fromtimestamp(run.info.start_time / 1000, UTC),
             dict(run.data.params),
             dict(run.data.metrics),
+            run.data.tags.get("ctexp.look"),
         )
         for run in runs
         if run.data.params.get("evaluation.on") != "validation"

@@ -23,6 +23,12 @@ MEASURES = {
 }
 PROBABILITIES = {"log_loss": "log loss", "brier": "Brier score", "ece": "calibration error (ECE)"}
 """What an evaluation measures of the calibrated answers besides; lower is better."""
+CONTROLS = {
+    "lungs_blanked": "AUC with the lungs blanked",
+    "border_only": "AUC of the border alone",
+    "header": "AUC of header facts, no network",
+}
+"""Where an evaluation looked for shortcuts; an AUC that chance does not explain is one."""
 BASELINES = {"auc_mean_hu": "AUC of mean HU", "auc_lung_hu": "AUC of the lung's mean HU"}
 
 
@@ -77,11 +83,17 @@ def quantitative(facts: CardFacts) -> Section:
     if not tests:
         parts.append("On the locked test: not evaluated.")
     for one in facts.evaluations:
-        where = "the locked test" if one.on == "test" else f"other scans ({one.params.get('data.source', MISSING)})"
+        where = f"the locked test (look {one.look or MISSING})"
+        if one.on != "test":
+            where = f"other scans ({one.params.get('data.source', MISSING)})"
         found = tuple(
             (words, value, scans_behind(one.metrics, f"{one.on}_{key}") or MISSING)
             for key, words in (MEASURES | PROBABILITIES | BASELINES).items()
             if (value := interval(one.metrics, f"{one.on}_{key}")) is not None
+        ) + tuple(
+            (f"audit: {words}", value, scans_behind(one.metrics, f"audit_{key}") or MISSING)
+            for key, words in CONTROLS.items()
+            if (value := interval(one.metrics, f"audit_{key}")) is not None
         )
         parts.append(f"On {where}, {one.params.get('data.scans', MISSING)} scans, {one.when:%Y-%m-%d %H:%M} UTC:")
         parts.append(Table(("measure", "value (95 % interval)", "n"), found) if found else f"Numbers: {MISSING}.")
