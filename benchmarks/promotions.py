@@ -40,7 +40,7 @@ def sureness(d: float, margin: float) -> float:
 
 
 def draw(kind: str, d: float, worse: float, factor: float, labels: np.ndarray, rng: np.random.Generator
-         ) -> list[Outputs]:  # fmt: skip
+         ) -> tuple[Outputs, Outputs]:  # fmt: skip
     """Draw the champion's answers and the challenger's; `worse` is how far apart a worse network's classes lie."""
     shared, own = rng.normal(size=len(labels)), rng.normal(size=(2, len(labels)))
     noise = math.sqrt(CORRELATION) * shared + math.sqrt(1 - CORRELATION) * own
@@ -52,7 +52,7 @@ def draw(kind: str, d: float, worse: float, factor: float, labels: np.ndarray, r
         challenger = challenger * factor
     elif kind == "a coin":
         challenger = rng.permutation(champion)
-    return [Outputs(labels, champion), Outputs(labels, challenger)]
+    return Outputs(labels, champion), Outputs(labels, challenger)
 
 
 def main() -> None:

@@ -38,8 +38,8 @@ def pad_abnormal(folder: Path) -> None:
 def ctexp(project: Path, *words: object) -> dict[str, Any]:
     """Run a command in a project and give its JSON answer."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "CTEXP_"))}
-    done = subprocess.run([sys.executable, "-m", "ctexp", *map(str, words), "--json"], cwd=project, check=True, env=kept,
-                          stdout=subprocess.PIPE, text=True)  # fmt: skip
+    command = [sys.executable, "-m", "ctexp", *map(str, words), "--json"]
+    done = subprocess.run(command, cwd=project, check=True, env=kept, stdout=subprocess.PIPE, text=True)
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
@@ -49,8 +49,9 @@ def show(name: str, found: dict[str, Any]) -> None:
     rows = [{"name": "network, whole scans", "auc": found["metrics"]["auc"], "found": False, "sentence": ""}]
     for one in rows + found["audit"]:
         area = one["auc"]
-        print(f"| {name} | {one['name']} | {area['value']:.3f} ({area['low']:.3f} to {area['high']:.3f}), n={area['n']} "
-              f"| {'found' if one['found'] else '-'} | {one['sentence']} |", flush=True)  # fmt: skip
+        interval = f"{area['value']:.3f} ({area['low']:.3f} to {area['high']:.3f}), n={area['n']}"
+        found_words = "found" if one["found"] else "-"
+        print(f"| {name} | {one['name']} | {interval} | {found_words} | {one['sentence']} |", flush=True)
 
 
 def main() -> None:
