@@ -1,6 +1,6 @@
 """How often the gate lets a challenger pass that it should, and that it should not.
 
-    python -m benchmarks.promotions [--comparisons 200]
+    python -m benchmarks.promotions [--comparisons 200] [--scans 32 60 120 400]
 
 Both networks' scores are drawn from the binormal model of `benchmarks.intervals`, half the scans abnormal; the gate is
 `ctexp.experiments.judge.compare_outputs` with its default margins, AUC and log loss both. Five kinds of challenger:
@@ -59,11 +59,12 @@ def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--comparisons", type=int, default=200)
+    parser.add_argument("--scans", type=int, nargs="+", default=[32, 60, 120, 400])
     wished = parser.parse_args()
     margins, rng = Margins(), np.random.default_rng(20240517)
     print(f"{wished.comparisons} comparisons each; margins {margins.auc} in AUC, {margins.loss} nats in log loss\n")
     print(f"| scans | champion's AUC | {' | '.join(KINDS)} |\n|{'---|' * (len(KINDS) + 2)}")
-    for scans in (32, 60, 120, 400):
+    for scans in wished.scans:
         labels = np.arange(scans) % 2
         for area in (0.8, 0.9, 0.95, 0.99):
             d = math.sqrt(2) * float(stats.norm.ppf(area))
