@@ -188,9 +188,7 @@ def _register_ensemble(
     """Register the folds' networks as one version, quoted by what they said of scans that they had not seen."""
     from ctexp.experiments.explained import log_explanations
     from ctexp.experiments.record import NOTE_TAG, log_results, summary
-    from ctexp.registry.card import keep_card
     from ctexp.registry.package import package_ensemble
-    from ctexp.registry.references import ModelVersion
 
     log_results(run, data.cache, scans, answers, side="Out-of-fold")
     seconds = time.monotonic() - began
@@ -210,7 +208,6 @@ def _register_ensemble(
         judged="Out-of-fold, each scan answered by networks that had not seen it",
     )
     run.log(tags={NOTE_TAG: f"{text}\n\n{note}"})
-    keep_card(store, ModelVersion(version.name, version.version, run.id))
     return TrainingReport(
         run_id=run.id,
         model={"name": version.name, "version": version.version, "alias": version.alias},

@@ -109,7 +109,6 @@ def conclude(
     from ctexp.registry.network import NETWORK_NAME
     from ctexp.registry.card import keep_card
     from ctexp.registry.package import package_network
-    from ctexp.registry.references import ModelVersion
     from ctexp.tracking.figures import curves
 
     standing, held = learned.standing, data.split.validation
@@ -140,7 +139,6 @@ def conclude(
             judged="On the validation scans",
         )
         run.log(tags={NOTE_TAG: "\n\n".join([text, note]) if note else text})
-        keep_card(store, ModelVersion(version.name, version.version, run.id))
     return TrainingReport(
         run_id=run.id,
         model={"name": version.name, "version": version.version, "alias": version.alias},
@@ -179,9 +177,10 @@ def register_answers(
     Raises:
         WorkError: the store does not take it.
     """
+    from ctexp.registry.card import keep_card
     from ctexp.registry.manifest import PredictorManifest, hash_networks
     from ctexp.registry.names import ModelVersion
-    from ctexp.registry.versions import log_card, register
+    from ctexp.registry.versions import register
 
     examined = [one.examination.features for one in taught_by if one.examination and one.examination.features]
     PredictorManifest(
@@ -199,7 +198,7 @@ def register_answers(
         reference=Reference.fit(examined),
     ).write(folder)
     version = register(store, run_id, folder)
-    log_card(store, ModelVersion(version.name, version.version, run_id))
+    keep_card(store, ModelVersion(version.name, version.version, run_id))
     return version
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,16 +16,14 @@ from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
 import ctexp
 from ctexp.errors import WorkError
 from ctexp.project import MODEL_NAME
-from ctexp.registry.card import as_markdown, compose_card, gather_facts
 from ctexp.registry.example import example_nifti
 from ctexp.registry.history import record
-from ctexp.registry.names import CHAMPION, ModelVersion
+from ctexp.registry.names import CHAMPION
 from ctexp.registry.package import ARTIFACT
 from ctexp.registry.serving import COLUMNS, RESULTS
 from ctexp.tracking.store import Store
 
 CHALLENGER = "challenger"
-CARD_NAME = "card.md"
 _SERVING = ("numpy", "scipy", "nibabel", "isal", "onnxruntime", "mlflow")
 """What a version needs to answer, at the releases that it was made with; DICOM needs its own packages besides."""
 
@@ -73,24 +70,6 @@ def register(store: Store, run_id: str, folder: Path) -> RegisteredVersion:
             return _with_alias(store, str(info.registered_model_version))
     except (MlflowException, OSError) as error:
         raise WorkError(f"registry: the store must take the model: {error}") from error
-
-
-def log_card(store: Store, version: ModelVersion) -> None:
-    """Put the model card, as the version's facts stand now, beside the files of the version.
-
-    Raises:
-        UnknownReferenceError: the version is not registered.
-        WorkError: the store cannot be read, or does not take it.
-    """
-    card = as_markdown(compose_card(gather_facts(store, version)))
-    try:
-        source = store.client.get_model_version(version.name, version.version).source
-        with tempfile.TemporaryDirectory(prefix="ctexp-card-") as folder:
-            file = Path(folder) / CARD_NAME
-            file.write_text(card, encoding="utf-8")
-            store.client.log_model_artifact(source.removeprefix("models:/"), str(file))
-    except (MlflowException, OSError) as error:
-        raise WorkError(f"registry: the store must take the model card: {error}") from error
 
 
 def _signature() -> ModelSignature:

@@ -102,7 +102,8 @@ def test_test_is_looked_at_under_the_ledger(project) -> None:
 def test_card_is_kept_with_the_model_and_tells_of_the_looks(project) -> None:
     """Markdown and HTML lie among the logged model's files, and the latest look and its numbers stand in both."""
     look = project.json("evaluate", "--on", "test")
-    model = client_of(project).get_model_version("ctexp", look["model"]["version"]).model_id
+    version = client_of(project).get_model_version("ctexp", look["model"]["version"])
+    model = version.source.removeprefix("models:/")
     folder = project.folder / "mlruns" / "ctexp" / "models" / model / "artifacts"
     said = f"Looks at the locked test, for any version: {look['look']['number']}, at 1 test set of this collection."
     value, low, high, n = (look["metrics"]["auc"][key] for key in ("value", "low", "high", "n"))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FILES = {"card.md": as_markdown, "card.html": as_html}
 """Names within the logged model of the version."""
+_LOGGED = "models:/"
 
 
 def keep_card(store: "Store", version: "ModelVersion") -> None:
@@ -34,14 +35,15 @@ def keep_card(store: "Store", version: "ModelVersion") -> None:
 
     card = compose_card(gather_facts(store, version))
     try:
-        model = store.client.get_model_version(version.name, version.version).model_id
-        if not model:  # registered by something else from a folder: there is no logged model to keep it with
-            return
+        # The version's own `model_id` is empty; its source names the logged model, `models:/m-...`.
+        source = str(store.client.get_model_version(version.name, version.version).source)
+        if not source.startswith(_LOGGED):  # registered by something else from a folder
+            raise WorkError(f"the version must be of a logged model, it is of {source}")
         with tempfile.TemporaryDirectory(prefix="ctexp-card-") as name:
             for file, write in FILES.items():
                 (Path(name) / file).write_text(write(card), encoding="utf-8")
-            store.client.log_model_artifacts(model, name)
-    except (MlflowException, OSError) as error:
+            store.client.log_model_artifacts(source.removeprefix(_LOGGED), name)
+    except (MlflowException, OSError, WorkError) as error:
         raise WorkError(
             f"models:/{version.name}/{version.version}: the store must take the model card: {error}; "
             "`ctexp models card` writes it anew"
