@@ -107,7 +107,6 @@ def conclude(
     from ctexp.learning.baseline import mean_hu_auc
     from ctexp.learning.network import build_network
     from ctexp.registry.network import NETWORK_NAME
-    from ctexp.registry.card import keep_card
     from ctexp.registry.package import package_network
     from ctexp.tracking.figures import curves
 
