@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -32,9 +33,10 @@ def ask(trained) -> Iterator[Ask]:
         port = free.getsockname()[1]
     words = ["models", "serve", "-m", "models:/ctexp@champion", "--env-manager", "local", "-p", str(port)]
     store = f"sqlite:///{trained.program.folder / 'mlflow.db'}"
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # it starts uvicorn by its name
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", *words], cwd=trained.program.folder, start_new_session=True,
-        env={**trained.program.environment, "MLFLOW_TRACKING_URI": store, "PATH": os.environ["PATH"]},
+        env={**trained.program.environment, "MLFLOW_TRACKING_URI": store, "PATH": path},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 
