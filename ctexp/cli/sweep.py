@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctexp.cli.console import narrate, print_json
+from ctexp.cli.metrics_table import print_metrics
 from ctexp.cli.sweep_console import SweepConsole, brief, say_stopping
 from ctexp.config import check
 
@@ -122,7 +123,8 @@ def _print_report(report: "SweepReport") -> None:
         print(f"{mark}{one.number:>4}  {one.status:<8} {score:>12}  {error:<7} {epochs:>6} {weights:>9}  "
               f"{brief(one.configuration)}")  # fmt: skip
     print(f"Chosen: {report.reason}.")
-    print("Validation scans chose it, so its validation numbers are slightly too good.")
+    print_metrics(f"Validation ({report.training.answer['scans']} scans)", report.training.metrics)
+    print("These scans chose it, so its numbers are slightly too good.")
     if report.importance:
         parts = sorted(report.importance.items(), key=lambda item: -item[1])
         print("Importance (fANOVA): " + ", ".join(f"{key} {value:.2f}" for key, value in parts))

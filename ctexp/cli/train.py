@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ctexp.cli.console import ConsoleWatch, narrate, print_json
+from ctexp.cli.metrics_table import METRICS, print_metrics
 from ctexp.cli.predict import point_words
 from ctexp.config import check
 from ctexp.errors import ConfigError
@@ -18,23 +19,8 @@ if TYPE_CHECKING:
     from ctexp.experiments.learn import TrainingReport
     from ctexp.experiments.request import Final
 
-
 FEW_SCANS = 30
 """Below this a 95 % interval of an accuracy spans a quarter of the scale and more."""
-_METRICS = {
-    "auc": "AUC",
-    "accuracy": "accuracy",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "ppv": "PPV",
-    "npv": "NPV",
-    "brier_before": "Brier score, as trained",
-    "brier_after": "Brier score, calibrated",
-    "ece_before": "ECE, as trained",
-    "ece_after": "ECE, calibrated",
-    "auc_mean_hu": "no network: AUC of mean HU",
-    "auc_lung_hu": "no network: AUC of lung's HU",
-}
 
 
 def train(
@@ -139,8 +125,6 @@ def _killable(work: "Callable[[], TrainingReport]") -> "TrainingReport":
 
 def _print_report(report: "TrainingReport") -> None:
     crossed = report.cross_validation
-    from ctexp.learning.intervals import Estimate
-
     ensemble = crossed is not None and crossed["final"] == "ensemble"
     which = f"{len(report.folds)} networks, one a fold" if ensemble else (
         f"Saved network: epoch {report.best_epoch} of {report.epochs}"
@@ -150,11 +134,7 @@ def _print_report(report: "TrainingReport") -> None:
         _print_folds(report, crossed)
     held = _held(report)
     title = f"Out-of-fold ({held} scans)" if ensemble else f"Validation ({held} scans)"
-    print(f"{title:<31} value   95 % interval      n")
-    for key, words in _METRICS.items():
-        one = Estimate.from_metrics(report.metrics, f"val_{key}")
-        if one is not None:
-            print(f"  {words:<29} {one.value:.3f}   {one.low:.3f} to {one.high:.3f} {one.n:>6}")
+    print_metrics(title, report.metrics)
     _print_answer(report)
     model = report.model
     print(f"Registered as {model['name']} version {model['version']}, @{model['alias']} (run {report.run_id})")
@@ -177,7 +157,7 @@ def _print_folds(report: "TrainingReport", crossed: "dict[str, Any]") -> None:
     print(f"{title:<31} mean    standard error")
     for key in ("auc", "accuracy", "sensitivity", "specificity"):
         if key in crossed["mean"]:
-            print(f"  {_METRICS[key]:<29} {crossed['mean'][key]['value']:.3f}   {crossed['mean'][key]['error']:.3f}")
+            print(f"  {METRICS[key]:<29} {crossed['mean'][key]['value']:.3f}   {crossed['mean'][key]['error']:.3f}")
 
 
 def _print_answer(report: "TrainingReport") -> None:

@@ -2,8 +2,9 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ctexp.datasets.cache import ScanCache
@@ -21,6 +22,10 @@ from ctexp.searching.watch import SweepWatch
 if TYPE_CHECKING:
     from ctexp.searching.journal import Journal
     from ctexp.tracking.store import Store
+
+
+_QUOTED = {"auc": "AUC", "accuracy": "accuracy", "sensitivity": "sensitivity", "specificity": "specificity",
+           "ppv": "PPV", "npv": "NPV", "brier_after": "Brier score", "ece_after": "ECE"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ def finish(
         raise WorkError(f"sweep {journal.run.id}: at least one trial must finish, none did: {reasons}") from error
     watch.say(f"chosen: {choice.reason}")
     training = _register(request, store, journal, material, choice, watch)
-    importance = _log_report(request, store, journal, material, trials, choice, staff, began)
+    importance = _log_report(request, store, journal, material, trials, choice, staff, began, training.metrics)
     seconds = time.monotonic() - began
     journal.run.log(
         metrics={"best_score": choice.best.score or 0.0, "chosen_score": choice.trial.score or 0.0,
@@ -147,15 +152,19 @@ def _log_report(
     choice: Choice | None,
     staff: Staff,
     began: float,
+    metrics: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, float] | None:
     """Draw what was found and keep it with the parent run; give each hyperparameter's importance."""
     from ctexp.experiments.record import NOTE_TAG
+    from ctexp.learning.intervals import Estimate
+    from ctexp.registry.card.facts import looks_of_data
     from ctexp.searching.report.facts import Axis, SweepFacts
     from ctexp.searching.report.make import draw_report
 
     definition, collection = request.definition, material.data.collection
     counts = material.data.split.counts()
     sides = ", ".join(f"{sum(counts[side].values())} {side}" for side in ("train", "validation"))
+    looks = looks_of_data(store, collection.hash)
     report = draw_report(
         SweepFacts(
             name=definition.name,
@@ -174,6 +183,10 @@ def _log_report(
             signature=definition.signature(),
             search_seed=definition.search_seed,
             seed=definition.base.seed,
+            quoted=tuple(
+                (words, one) for key, words in _QUOTED.items() if (one := Estimate.from_metrics(metrics, f"val_{key}"))
+            ),
+            looks=None if looks is None else len(looks),
         ),
         trials,
         choice,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ctexp.learning.intervals import auc
 from ctexp.searching.records import Choice, TrialRecord
 from ctexp.searching.report.facts import Axis, SweepFacts
 from ctexp.searching.report.page import Plate, write_page
@@ -137,6 +138,19 @@ def test_no_trial_was_chosen(some: list[TrialRecord]) -> None:
     assert "No trial was chosen" in html
     assert "optimistic" not in html
     assert ("out of memory" in html) == bool(some)
+
+
+def test_what_is_quoted_has_its_interval_and_the_looks_are_told() -> None:
+    """The registered network's metrics stand with interval and n, and how often the locked test was read."""
+    page = write_page(
+        replace(FACTS, quoted=(("AUC <1>", auc([0, 0, 1, 1], [1, 3, 2, 4])),), looks=2), TRIALS, CHOICE, []
+    )
+    assert "<tr><th>AUC &lt;1&gt;</th><td>0.750</td>" in page
+    assert re.search(r"<td>0\.\d{3} to 0\.\d{3}</td><td>4</td>", page)
+    assert "had been looked at 2 times" in page
+    assert "looked at once" in write_page(replace(FACTS, looks=1), TRIALS, CHOICE, [])
+    assert "nobody had before" in write_page(replace(FACTS, looks=0), TRIALS, None, [])
+    assert "could not be read" in write_page(FACTS, TRIALS, None, [])
 
 
 def test_folds() -> None:

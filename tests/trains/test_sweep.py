@@ -121,6 +121,10 @@ def test_the_report_is_kept_with_the_sweep(whole) -> None:
     folder = program.folder / "mlruns" / "ctexp" / report["run_id"] / "artifacts"
     page = (folder / "report.html").read_text()
     assert not re.search(r"""(src|href)=["']https?:""", page)
+    held = report["metrics"]
+    interval = f"{held['val_auc_low']:.3f} to {held['val_auc_high']:.3f}</td><td>{held['val_auc_n']:.0f}</td>"
+    assert interval in page
+    assert "nobody had before" in page
     assert len(list((folder / "pictures").glob("*.png"))) >= 4
     assert json.loads((folder / "sweep.json").read_text())["question"] == "Does it go on?"
 

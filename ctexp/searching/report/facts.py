@@ -3,9 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ctexp.searching.records import TrialRecord
+
+if TYPE_CHECKING:
+    from ctexp.learning.intervals import Estimate
 
 METRICS = {"val_auc": "validation AUC", "val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
@@ -78,6 +81,8 @@ class SweepFacts:
         signature: 8 hex digits over all that decides the scores.
         search_seed: of the search.
         seed: of weights, split and order.
+        quoted: of the registered network on the validation scans, by name; empty where none was registered.
+        looks: that were taken at locked tests of this collection until now; None where nobody knows.
     """
 
     name: str
@@ -96,6 +101,8 @@ class SweepFacts:
     signature: str
     search_seed: int
     seed: int
+    quoted: "tuple[tuple[str, Estimate], ...]" = ()
+    looks: int | None = None
 
     @property
     def score(self) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctexp.searching.records import Choice, TrialRecord
 from ctexp.searching.report.facts import SweepFacts, duration, score_of, text
-from ctexp.searching.report.words import NOT_MEDICAL, SYNTHETIC, headline, notes, outcome, scored
+from ctexp.searching.report.words import NOT_MEDICAL, SYNTHETIC, headline, looks_words, notes, outcome, scored
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,8 +109,23 @@ def _chosen(facts: SweepFacts, trials: Sequence[TrialRecord], choice: Choice | N
 <div class="scroll"><table><thead><tr><th>setting</th>{head}<th>searched</th></tr></thead><tbody>{rows}
 <tr><th>{escape(facts.score)}</th>{scores}<td></td></tr><tr><th>weights</th>{weights}<td></td></tr></tbody></table></div>
 <p>Its run: <code>{escape(trial.run_id)}</code></p>
-<h3>How to read the scores</h3>
+{_quoted(facts)}<h3>How to read the scores</h3>
 {said}"""
+
+
+def _quoted(facts: SweepFacts) -> str:
+    """Write the table of what is quoted for the registered network."""
+    if not facts.quoted:
+        return ""
+    rows = "".join(
+        f"<tr><th>{escape(name)}</th><td>{one.value:.3f}</td>"
+        f"<td>{one.low:.3f} to {one.high:.3f}</td><td>{one.n}</td></tr>"
+        for name, one in facts.quoted
+    )
+    return f"""<h3>The registered network on the validation scans</h3>
+<div class="scroll"><table><thead><tr><th>metric</th><th>value</th><th>95 % interval</th><th>scans</th></tr></thead>
+<tbody>{rows}</tbody></table></div>
+"""
 
 
 def _facts(facts: SweepFacts, trials: Sequence[TrialRecord]) -> str:
@@ -125,10 +140,11 @@ def _facts(facts: SweepFacts, trials: Sequence[TrialRecord]) -> str:
         ("signature", facts.signature),
         ("run", facts.run_id),
         ("data", facts.data),
+        ("locked test", looks_words(facts.looks)),
     ]
-    wide = "data"
+    wide = ("data", "locked test")
     return '<dl class="facts">' + "".join(
-        f"<div{' class=wide' if word == wide else ''}><dt>{word}</dt><dd>{escape(said)}</dd></div>"
+        f"<div{' class=wide' if word in wide else ''}><dt>{word}</dt><dd>{escape(said)}</dd></div>"
         for word, said in entries
     ) + "</dl>"  # fmt: skip
 

@@ -32,6 +32,16 @@ def headline(facts: SweepFacts, choice: Choice | None) -> str:
     return f"Trial {choice.trial.number} was chosen, with a {facts.score} of {scored(choice.trial)}."
 
 
+def looks_words(looks: int | None) -> str:
+    """Say how often locked tests of the collection had been read when the sweep ended."""
+    if looks is None:
+        return "this sweep did not read it; how often others did is not known, the ledger could not be read"
+    if looks == 0:
+        return "this sweep did not read it, and nobody had before"
+    times = "once" if looks == 1 else f"{looks} times"
+    return f"this sweep did not read it; by its end the locked tests of these scans had been looked at {times}"
+
+
 def notes(facts: SweepFacts, trials: Sequence[TrialRecord], choice: Choice | None) -> list[str]:
     """Say how the scores are to be read."""
     found = []
