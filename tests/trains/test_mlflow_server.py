@@ -1,6 +1,7 @@
 """MLflow's own server, as a real process: three forms of a scan answered, and a sentence for what is none."""
 
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -61,7 +62,8 @@ def ask(trained) -> Iterator[Ask]:
                 time.sleep(0.2)
         yield send
     finally:
-        os.killpg(process.pid, signal.SIGKILL)  # it has children of its own
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # it has children of its own
         process.wait()
 
 

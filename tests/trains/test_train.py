@@ -65,9 +65,11 @@ def test_quoted_metrics_are_the_saved_networks(trained, client) -> None:
 
 
 def test_pictures_are_kept(trained) -> None:
-    """Curves, inputs, augmentation, ROC, confusion, reliability, nearest and farthest are PNG files of some size."""
+    """Curves, inputs, augmentation, ROC, confusion, reliability, nearest, farthest, explained: PNG of some size."""
     found = {file.stem: file.read_bytes() for file in (trained.artifacts / "pictures").iterdir()}
-    assert found.keys() == {"curves", "inputs", "augmented", "roc", "confusion", "reliability", "nearest", "farthest"}
+    assert found.keys() == {
+        "curves", "inputs", "augmented", "roc", "confusion", "reliability", "nearest", "farthest", "explained",
+    }  # fmt: skip
     assert all(data.startswith(b"\x89PNG") and len(data) > 8000 for data in found.values())
 
 

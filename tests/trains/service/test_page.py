@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, Request
 
 sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect  # a locator's own waiting: a script that waits would break the page's security policy
+expect.set_options(timeout=60_000)
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome"))), None
 )
@@ -48,7 +51,7 @@ def page(browser, service) -> "Iterator[Page]":
     shown.on("pageerror", lambda error: faults.append(str(error)))
     shown.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
     shown.goto(service.url)
-    shown.wait_for_function("document.getElementById('model').textContent !== ''")
+    expect(shown.locator("#model")).not_to_be_empty()
     yield shown
     context.close()
     assert strangers == []
@@ -59,7 +62,7 @@ def ask(page: "Page", scan: Any) -> None:
     """Choose a file and wait for the answer."""
     page.set_input_files("#file", scan)
     page.wait_for_selector("#answer:not([hidden])")
-    page.wait_for_function("() => document.getElementById('place').textContent !== ''")
+    expect(page.locator("#place")).not_to_be_empty()
 
 
 def pixels(page: "Page") -> list[int]:
@@ -111,9 +114,9 @@ def test_keyboard_alone_is_enough(page, scan) -> None:
     assert page.inner_text("#status").startswith("Answer: ")
     before = page.inner_text("#place")
     page.keyboard.press("ArrowUp")
-    page.wait_for_function("old => document.getElementById('place').textContent !== old", arg=before)
+    expect(page.locator("#place")).not_to_have_text(before)
     page.keyboard.press("Home")
-    page.wait_for_function("() => document.getElementById('place').textContent.startsWith('Slice 1 of ')")
+    expect(page.locator("#place")).to_have_text(re.compile(r"^Slice 1 of "))
     assert page.get_attribute("#slice", "aria-label").startswith("Slice 1 of ")
     assert page.get_attribute("#number", "aria-valuetext").startswith("Slice 1 of ")
     seen = []
@@ -129,7 +132,7 @@ def test_window_and_wheel_change_the_picture(page, scan) -> None:
     before = page.inner_text("#place")
     page.hover("#slice")
     page.mouse.wheel(0, -120)
-    page.wait_for_function("old => document.getElementById('place').textContent !== old", arg=before)
+    expect(page.locator("#place")).not_to_have_text(before)
     lung = pixels(page)
     page.select_option("#preset", label="Soft tissue")
     assert pixels(page) != lung
