@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import mlflow
 from mlflow import MlflowClient
 
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
@@ -40,7 +41,9 @@ def main() -> None:
         _, err = trained.communicate()
         if trained.returncode:
             raise SystemExit(err)
-        client = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+        store = f"sqlite:///{project / 'mlflow.db'}"
+        mlflow.set_tracking_uri(store)  # a version is looked for by a client that MLflow makes itself
+        client = MlflowClient(store)
         first = client.get_model_version("ctexp", "1")
         versions = [
             client.create_model_version("ctexp", first.source, first.run_id).version for _ in range(wished.promotions)
