@@ -2,10 +2,11 @@
 
     python -m benchmarks.shortcuts [--scans 80] [--size 96] [--epochs 8]
 
-Synthetic scans are drawn twice: as they are, and with every abnormal scan padded with -3024 round a circular field of
-view, as some scanners store it. A network is trained on either (preset `smoke`), evaluated on its validation scans with
-`--audit`, and the one that was trained on padded scans is asked about new scans of either kind as well. Everything is
-done by the command line, in a temporary folder. Prints a Markdown table; two trainings.
+Synthetic scans are drawn twice: as they are, where some of either class are padded round a circular field of view, as
+some scanners store it; and with every abnormal scan padded with -3024 and no normal one. A network is trained on either
+(preset `smoke`), evaluated on its validation scans with `--audit`, and the one that was trained on padded scans is
+asked about new scans of either kind as well. Everything is done by the command line, in a temporary folder. Prints a
+Markdown table; two trainings.
 """
 
 import argparse
@@ -25,13 +26,16 @@ from ctexp.datasets.phantom import PhantomSettings, write_phantoms
 PADDING_HU = -3024
 
 
-def pad_abnormal(folder: Path) -> None:
-    """Pad the abnormal scans of a collection in place."""
-    for path in folder.glob("CT-23/*.nii.gz"):
+def plant(folder: Path) -> None:
+    """Pad the abnormal scans of a collection in place, and put noisy air where the normal ones were padded."""
+    rng = np.random.default_rng(0)
+    for path in [*folder.glob("CT-23/*.nii.gz"), *folder.glob("CT-0/*.nii.gz")]:
         image = nib.load(path)
         hu = np.asarray(image.dataobj).astype(np.int16)
         x, y = (np.arange(count) - (count - 1) / 2 for count in hu.shape[:2])
-        hu[np.hypot(x[:, None], y[None]) > hu.shape[0] / 2] = PADDING_HU
+        corner = np.hypot(x[:, None], y[None]) > hu.shape[0] / 2
+        abnormal = path.parent.name == "CT-23"
+        hu[corner] = PADDING_HU if abnormal else rng.normal(-1000, 12, hu[corner].shape).astype(np.int16)
         nib.save(nib.Nifti1Image(hu, image.affine), path)
 
 
@@ -70,7 +74,7 @@ def main() -> None:
                 settings = PhantomSettings(scans=wished.scans, size=wished.size, masks=False, seed=seed)
                 write_phantoms(project / folder, settings)
                 if kind == "padded":
-                    pad_abnormal(project / folder)
+                    plant(project / folder)
             words = ("--preset", "smoke", "--epochs", wished.epochs, "--config", "split.toml")
             version = ctexp(project, "train", "--data", kind, *words)["model"]["version"]
             reference = f"models:/ctexp/{version}"
