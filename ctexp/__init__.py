@@ -27,6 +27,9 @@ for _name, _off in {
 }.items():
     os.environ.setdefault(_name, _off)
 
+# TensorFlow leaves oneDNN off on processors without AVX-512, where 3D convolutions are five times slower without it.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
 
 def load(reference: str | None = None, *, offline: bool = False) -> "Model":
     """Load a registered version from the store of the project that the current folder lies in.
