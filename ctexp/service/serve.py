@@ -17,7 +17,7 @@ from ctexp.service.limits import Limits
 TOKEN_VARIABLE = "CTEXP_TOKEN"  # noqa: S105 - the name of a variable
 _SHORTEST_TOKEN = 16
 _CONNECTIONS = 1000
-"""Open at once; a client that opens more and asks nothing keeps others out, but costs no memory to speak of."""
+"""Open at once; one that asks nothing costs no memory to speak of, and is closed after some seconds."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,7 @@ def _run(
     import uvicorn
 
     from ctexp.service.app import create_app
+    from ctexp.service.connection import Connection
     from ctexp.service.current import Current
     from ctexp.service.desk import Desk
     from ctexp.service.metrics import Metrics
@@ -138,7 +139,7 @@ def _run(
             desk = Desk(limits, uploads, pool, current, Metrics(pool))
             app = create_app(desk, Access(token, frozenset(address.names)), poll_seconds=poll_seconds)
             config = uvicorn.Config(
-                app, http="h11", ws="none", access_log=False, log_level="warning", server_header=False,
+                app, http=Connection, ws="none", access_log=False, log_level="warning", server_header=False,
                 proxy_headers=False, timeout_keep_alive=20, limit_concurrency=_CONNECTIONS,
                 timeout_graceful_shutdown=round(limits.stop_seconds),
             )  # fmt: skip
