@@ -29,7 +29,7 @@ import numpy as np
 
 from ctexp.datasets.ingest import cores
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
-from ctexp.experiments.predict import load_model
+from ctexp.experiments.answering.predict import load_model
 from ctexp.project import Project
 from ctexp.scans.read import open_scan
 

@@ -3,7 +3,8 @@
     python -m benchmarks.promotions [--comparisons 200] [--scans 32 60 120 400]
 
 Both networks' scores are drawn from the binormal model of `benchmarks.intervals`, half the scans abnormal; the gate is
-`ctexp.experiments.judge.compare_outputs` with its default margins, AUC and log loss both. Five kinds of challenger:
+`ctexp.experiments.evaluating.judge.compare_outputs` with its default margins, AUC and log loss both. Five kinds of
+challenger:
 
     the same network     its answers are the champion's
     as good              another network of the same AUC and calibration
@@ -21,7 +22,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from benchmarks.intervals import CORRELATION, FIGURES, auc_of, worse_by
-from ctexp.experiments.judge import Margins, compare_outputs
+from ctexp.experiments.evaluating.judge import Margins, compare_outputs
 from ctexp.learning.evaluation import Outputs
 from ctexp.learning.intervals import proportion
 

@@ -46,6 +46,6 @@ def load(reference: str | None = None, *, offline: bool = False) -> "Model":
         StoreUnreachableError: the store does not answer.
         WorkError: the version's files are not whole.
     """
-    from ctexp.experiments.predict import load_model
+    from ctexp.experiments.answering.predict import load_model
 
     return load_model(reference, offline=offline)

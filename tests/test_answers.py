@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ctexp.datasets.collection import LabelledScan
 from ctexp.errors import ConfigError
-from ctexp.experiments.answers import Answers, cross_fitted, halves, mean_outputs, settle_answers
 from ctexp.experiments.request import TrainingRequest
+from ctexp.experiments.training.answers import Answers, cross_fitted, halves, mean_outputs, settle_answers
 from ctexp.learning.calibration import brier, fit_temperature
 from ctexp.learning.evaluation import Outputs, evaluate
 from ctexp.learning.measures import all_estimates

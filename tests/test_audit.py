@@ -10,7 +10,7 @@ from scipy import special
 from ctexp.config import ScanSettings
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import LabelledScan
-from ctexp.experiments.audit import audit
+from ctexp.experiments.evaluating.audit import audit
 from ctexp.learning.intervals import auc
 from ctexp.learning.shortcuts import chances, likeness_scores, tells_apart
 from ctexp.scans.ablate import ablate

@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 
 from ctexp.cli.main import app
 from ctexp.errors import DataError
-from ctexp.experiments import contact
-from ctexp.experiments.check import Report, check_scans
-from ctexp.experiments.contact import COLUMNS, ROWS, SIDE, contact_sheet, thumbnail
+from ctexp.experiments.viewing import contact
+from ctexp.experiments.viewing.check import Report, check_scans
+from ctexp.experiments.viewing.contact import COLUMNS, ROWS, SIDE, contact_sheet, thumbnail
 from ctexp.project import find_project
 from ctexp.scans import Volume, read_scan
 

@@ -5,8 +5,8 @@ import pytest
 from scipy import special
 
 from ctexp.errors import InputError, WorkError
-from ctexp.experiments.compare import Answered, Side, compare_sides, read_answers
-from ctexp.experiments.comparison_picture import draw_comparison, letters, p_words
+from ctexp.experiments.comparing.compare import Answered, Side, compare_sides, read_answers
+from ctexp.experiments.comparing.comparison_picture import draw_comparison, letters, p_words
 from ctexp.learning.paired import delong_test, mcnemar_test
 
 

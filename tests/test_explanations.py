@@ -9,9 +9,9 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from ctexp.config import ScanSettings
 from ctexp.errors import ConfigError
-from ctexp.experiments.explanations import ExplanationFolder
-from ctexp.experiments.free_names import FreeNames
-from ctexp.experiments.heat_picture import slice_words
+from ctexp.experiments.answering.explanations import ExplanationFolder
+from ctexp.experiments.answering.free_names import FreeNames
+from ctexp.experiments.answering.heat_picture import slice_words
 from ctexp.registry.explain import explain
 from ctexp.registry.predictor import Predictor
 from ctexp.scans import Volume

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ctexp.config import ScanSettings
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.errors import ConfigError
-from ctexp.experiments.judge import (
+from ctexp.experiments.evaluating.judge import (
     Margins,
     compare_outputs,
     neutral_scans,

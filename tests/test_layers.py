@@ -2,6 +2,7 @@
 
 import ast
 import fnmatch
+import graphlib
 import re
 import subprocess
 import sys
@@ -106,6 +107,45 @@ def test_imports_come_from_below() -> None:
         for name, line in imports(parse(path)):
             library, _, rest = name.partition(".")
             if library == "ctexp" and not may_import(room_of(path), rest.partition(".")[0]):
+                faults.append(f"{path}:{line} imports {name}")
+    assert faults == []
+
+
+def test_no_circle_of_files() -> None:
+    """Following imports, lazy ones and those for types included, no file is met twice."""
+    name_of = {path: ".".join(("ctexp", *path.with_suffix("").parts)).removesuffix(".__init__") for path in MODULES}
+    known = set(name_of.values())
+    graph = {}
+    for path, name in name_of.items():
+        tree = parse(path)
+        used = {other for other, _ in imports(tree)} & known
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                used |= {f"{node.module}.{alias.name}" for alias in node.names} & known
+        # A room's own `__init__` may gather what lies in it; whoever imports a file of a room does not import the room.
+        graph[name] = {other for other in used if not name.startswith(f"{other}.")}
+    graph["ctexp"] = set()  # it imports from all of it, in its functions
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+def test_rooms_of_experiments_keep_to_themselves() -> None:
+    """Of the rooms in `experiments/` training stands first; only `reproducing` uses several of the others."""
+    below = {
+        "training": set(),
+        "viewing": set(),
+        "answering": set(),
+        "evaluating": {"training"},
+        "comparing": set(),
+        "reproducing": {"training", "comparing"},
+    }
+    found = {path.parts[1] for path in MODULES if path.parts[0] == "experiments" and len(path.parts) > 2}
+    assert found == set(below)
+    faults = []
+    for path in (path for path in MODULES if path.parts[0] == "experiments" and path.name != "__init__.py"):
+        room = path.parts[1] if len(path.parts) > 2 else ""
+        for name, line in imports(parse(path)):
+            other = name.removeprefix("ctexp.experiments.").partition(".")[0] if "ctexp.experiments." in name else ""
+            if other in below and other != room and other not in below.get(room, set()):
                 faults.append(f"{path}:{line} imports {name}")
     assert faults == []
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctexp.errors import ConfigError, InputError
-from ctexp.experiments.circumstances import Circumstances, compare_circumstances, doubts
-from ctexp.experiments.original import settings_of_params
-from ctexp.experiments.verdict import MetricSpread, Results, Spread, compare_results, measure_spread
+from ctexp.experiments.reproducing.circumstances import Circumstances, compare_circumstances, doubts
+from ctexp.experiments.reproducing.original import settings_of_params
+from ctexp.experiments.reproducing.verdict import MetricSpread, Results, Spread, compare_results, measure_spread
 from ctexp.overrides import flatten, override
 from ctexp.presets import PRESETS
 

@@ -8,7 +8,7 @@ import pytest
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.datasets.entries import Problem
 from ctexp.errors import DataError
-from ctexp.experiments.site import describe_site, unknown_scans
+from ctexp.experiments.evaluating.site import describe_site, unknown_scans
 from ctexp.scans.quality import REFUSAL, Examination, Finding, Quality, Reference
 from ctexp.scans.quality.features import FEATURES
 

@@ -9,7 +9,7 @@ import typer
 from ctexp.cli.console import ConsoleWatch, narrate, print_json
 
 if TYPE_CHECKING:
-    from ctexp.experiments.check import Checked, Report
+    from ctexp.experiments.viewing.check import Checked, Report
 
 WIDTH, NAME = 80, 19
 
@@ -28,7 +28,7 @@ def check(
     json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")] = False,
 ) -> None:
     """Read every scan of a collection once and say what is wrong with it, the worst first."""
-    from ctexp.experiments.check import check_scans
+    from ctexp.experiments.viewing.check import check_scans
     from ctexp.project import find_project
     from ctexp.scans.read import ReadOptions
 
@@ -51,7 +51,7 @@ def check(
 
 
 def _print_report(report: "Report") -> None:
-    from ctexp.experiments.check import finding_lines
+    from ctexp.experiments.viewing.check import finding_lines
 
     print(f"{'verdict':<10} {'scan':<{NAME}} {'shape':<13} {'mm':<13} {'HU':<12} {'pad':>3}  as")
     for one in report.scans:

@@ -64,7 +64,7 @@ def show(
 ) -> None:
     """Draw a scan's slices in a lung window, and augmented versions of one."""
     from ctexp.experiments.request import compose
-    from ctexp.experiments.show import draw_scan
+    from ctexp.experiments.viewing.show import draw_scan
     from ctexp.scans.read import ReadOptions
 
     _, experiment = compose(preset, None, {})

@@ -6,25 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctexp.cli.console import ConsoleWatch, narrate, print_json
+from ctexp.learning.metric_words import MEASURES, PROBABILITIES, WITHOUT_NETWORK
 
 if TYPE_CHECKING:
-    from ctexp.experiments.evaluate import EvaluationReport
+    from ctexp.experiments.evaluating.evaluation_report import EvaluationReport
     from ctexp.learning.intervals import Estimate
 
 WIDTH = 80
-_WORDS = {
-    "auc": "AUC",
-    "accuracy": "accuracy",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "ppv": "PPV",
-    "npv": "NPV",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "ece": "calibration error (ECE)",
-    "auc_mean_hu": "no network: AUC of mean HU",
-    "auc_lung_hu": "no network: AUC of lung's HU",
-}
+_WORDS = {**MEASURES, **PROBABILITIES, **WITHOUT_NETWORK}
 
 
 def evaluate(
@@ -58,7 +47,7 @@ def evaluate(
     The validation scans chose the network, so they flatter it. The locked test does so from the second look on: each
     look is written down before its numbers are shown.
     """  # fmt: skip
-    from ctexp.experiments.evaluate import EvaluationRequest, evaluate_version
+    from ctexp.experiments.evaluating.evaluate import EvaluationRequest, evaluate_version
     from ctexp.project import find_project
     from ctexp.searching.request import training_of_sweep
 

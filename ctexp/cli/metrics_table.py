@@ -2,20 +2,9 @@
 
 from collections.abc import Mapping
 
-METRICS = {
-    "auc": "AUC",
-    "accuracy": "accuracy",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "ppv": "PPV",
-    "npv": "NPV",
-    "brier_before": "Brier score, as trained",
-    "brier_after": "Brier score, calibrated",
-    "ece_before": "ECE, as trained",
-    "ece_after": "ECE, calibrated",
-    "auc_mean_hu": "no network: AUC of mean HU",
-    "auc_lung_hu": "no network: AUC of lung's HU",
-}
+from ctexp.learning.metric_words import CALIBRATION, MEASURES, WITHOUT_NETWORK
+
+METRICS = {**MEASURES, **CALIBRATION, **WITHOUT_NETWORK}
 
 
 def print_metrics(title: str, metrics: Mapping[str, float]) -> None:

@@ -10,7 +10,7 @@ import typer
 from ctexp.cli.console import ConsoleWatch, narrate, print_json
 
 if TYPE_CHECKING:
-    from ctexp.experiments.promote import Move
+    from ctexp.experiments.evaluating.promote import Move
     from ctexp.registry.catalogue import ListedVersion
     from ctexp.registry.history import History
 
@@ -62,8 +62,8 @@ def promote(
     Both answer on the validation scans of REF that neither was trained on. The lower end of the one-sided 95 %
     interval of what is gained must lie above minus the margin, for the AUC and for the log loss.
     """
-    from ctexp.experiments.judge import Margins
-    from ctexp.experiments.promote import promote as work
+    from ctexp.experiments.evaluating.judge import Margins
+    from ctexp.experiments.evaluating.promote import promote as work
     from ctexp.project import find_project
     from ctexp.searching.request import training_of_sweep
 
@@ -83,7 +83,7 @@ def promote(
 @app.command("rollback")
 def rollback(reason: Reason = "", json: Json = False) -> None:
     """Make the champion before the present one champion again."""
-    from ctexp.experiments.promote import rollback as work
+    from ctexp.experiments.evaluating.promote import rollback as work
     from ctexp.project import find_project
 
     _print_move(work(find_project(), ConsoleWatch(), reason), json=json)
@@ -116,7 +116,7 @@ def card(
 ) -> None:
     """Write a version's model card, from what was logged."""
     from ctexp.errors import WorkError
-    from ctexp.experiments.promote import find_version
+    from ctexp.experiments.evaluating.promote import find_version
     from ctexp.files import atomic_write
     from ctexp.project import find_project
     from ctexp.registry.card import as_html, as_markdown, compose_card, gather_facts

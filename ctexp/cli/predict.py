@@ -69,7 +69,7 @@ def predict(
     What is no readable chest CT in HU is refused with the reason; what is unlike the training scans is answered with a
     warning.
     """
-    from ctexp.experiments.predict import answer_scans, load_model
+    from ctexp.experiments.answering.predict import answer_scans, load_model
     from ctexp.scans.read import ReadOptions
 
     paths = _read_paths(scans)
@@ -79,7 +79,7 @@ def predict(
         watch.say(network.version.note)
     explanations = None
     if explain:
-        from ctexp.experiments.explanations import ExplanationFolder
+        from ctexp.experiments.answering.explanations import ExplanationFolder
 
         explanations = ExplanationFolder(
             explain, method=explain_method.value, inputs=paths, say=watch.say, stage=watch.stage

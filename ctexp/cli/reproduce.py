@@ -10,8 +10,8 @@ import typer
 from ctexp.cli.console import ConsoleWatch, print_json
 
 if TYPE_CHECKING:
-    from ctexp.experiments.reproduce import ReproductionReport
-    from ctexp.experiments.verdict import MetricPair, Spread
+    from ctexp.experiments.reproducing.reproduce import ReproductionReport
+    from ctexp.experiments.reproducing.verdict import MetricPair, Spread
 
 WIDTH = 80
 TOLD = 12
@@ -37,7 +37,7 @@ def reproduce(
     run find it): exit code 0. Different: exit code 1. What differs in code, packages and hardware is named in any
     case. An interrupted reproduction is begun again, not gone on with.
     """
-    from ctexp.experiments.reproduce import reproduce_run
+    from ctexp.experiments.reproducing.reproduce import reproduce_run
     from ctexp.project import find_project
     from ctexp.searching.request import training_of_sweep
 

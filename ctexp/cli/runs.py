@@ -12,8 +12,8 @@ from ctexp.cli.console import narrate, print_json
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowEntity
 
-    from ctexp.experiments.compare import Comparison
-    from ctexp.experiments.listing import Listed
+    from ctexp.experiments.comparing.compare import Comparison
+    from ctexp.experiments.comparing.listing import Listed
     from ctexp.learning.intervals import Estimate
     from ctexp.tracking.store import Store
 
@@ -32,7 +32,7 @@ def list_command(
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="The latest so many.")] = 20, json: Json = False
 ) -> None:
     """List trainings, sweeps and evaluations, the latest first."""
-    from ctexp.experiments.listing import list_runs
+    from ctexp.experiments.comparing.listing import list_runs
 
     runs = list_runs(_open(), limit)
     if json:
@@ -49,7 +49,7 @@ def list_command(
 @app.command()
 def show(run: Ref, json: Json = False) -> None:
     """Show settings, metrics with intervals, and what else a run keeps."""
-    from ctexp.experiments.listing import find_run, versions_by_run
+    from ctexp.experiments.comparing.listing import find_run, versions_by_run
 
     store = _open()
     found = find_run(store, run)
@@ -78,8 +78,8 @@ def compare(
     json: Json = False,
 ) -> None:
     """Compare runs: settings, metrics, paired tests on the same scans, and the scans they call differently."""
-    from ctexp.experiments.compare import compare_runs
-    from ctexp.experiments.comparison_picture import draw_comparison
+    from ctexp.experiments.comparing.compare import compare_runs
+    from ctexp.experiments.comparing.comparison_picture import draw_comparison
 
     found = compare_runs(_open(), runs)
     if out is not None:
@@ -123,7 +123,7 @@ def _files(store: "Store", run_id: str) -> list[str]:
 
 
 def _print_run(run: "MlflowEntity", version: str, files: list[str]) -> None:
-    from ctexp.experiments.listing import began, estimates_of, kind_of
+    from ctexp.experiments.comparing.listing import began, estimates_of, kind_of
 
     tags = run.data.tags
     print(f"{kind_of(run)} {run.info.run_id} ({run.info.run_name})")
@@ -156,7 +156,7 @@ def _print_run(run: "MlflowEntity", version: str, files: list[str]) -> None:
 
 
 def _print_comparison(found: "Comparison") -> None:
-    from ctexp.experiments.comparison_picture import letters
+    from ctexp.experiments.comparing.comparison_picture import letters
 
     for letter, side in zip(letters(len(found.sides)), found.sides, strict=True):
         _say(f"{letter}  {side.run_id}  {side.kind}, {side.name}")
@@ -181,7 +181,7 @@ def _print_comparison(found: "Comparison") -> None:
 
 
 def _print_tests(found: "Comparison") -> None:
-    from ctexp.experiments.comparison_picture import letters, p_words
+    from ctexp.experiments.comparing.comparison_picture import letters, p_words
 
     names = letters(len(found.sides))
     print(f"\non {len(found.common)} common scans{'':<14}  value   95 % interval")

@@ -16,8 +16,8 @@ from ctexp.config import check
 from ctexp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ctexp.experiments.learn import TrainingReport
     from ctexp.experiments.request import Final
+    from ctexp.experiments.training.learn import TrainingReport
 
 FEW_SCANS = 30
 """Below this a 95 % interval of an accuracy spans a quarter of the scale and more."""
@@ -61,7 +61,7 @@ def train(
 ) -> None:
     """Train a network, log it to MLflow and register it."""
     from ctexp.experiments.request import TrainingRequest, compose
-    from ctexp.experiments.train import resume_training, run_training
+    from ctexp.experiments.training.train import resume_training, run_training
     from ctexp.overrides import read_settings_file
     from ctexp.project import find_project
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ctexp.datasets.cache import ScanCache
 from ctexp.errors import UnknownReferenceError, WorkError
-from ctexp.experiments.epochs import Learned, run_epochs
-from ctexp.experiments.learn import TrainingReport, conclude
+from ctexp.experiments.training.epochs import Learned, run_epochs
+from ctexp.experiments.training.learn import TrainingReport, conclude
 from ctexp.experiments.watch import Silent
+from ctexp.learning.metric_words import MEASURES
 from ctexp.searching.material import Material
 from ctexp.searching.records import Choice, TrialRecord, choose
 from ctexp.searching.request import SweepRequest
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from ctexp.tracking.store import Store
 
 
-_QUOTED = {"auc": "AUC", "accuracy": "accuracy", "sensitivity": "sensitivity", "specificity": "specificity",
-           "ppv": "PPV", "npv": "NPV", "brier_after": "Brier score", "ece_after": "ECE"}  # fmt: skip
+_QUOTED = {**MEASURES, "brier_after": "Brier score", "ece_after": "ECE"}
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _log_report(
     metrics: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, float] | None:
     """Draw what was found and keep it with the parent run; give each hyperparameter's importance."""
-    from ctexp.experiments.record import NOTE_TAG
+    from ctexp.experiments.training.record import NOTE_TAG
     from ctexp.learning.intervals import Estimate
     from ctexp.registry.card.facts import looks_of_data
     from ctexp.searching.report.facts import Axis, SweepFacts

@@ -15,7 +15,7 @@ from mlflow.entities import RunTag
 from mlflow.tracking.context.registry import resolve_tags
 
 from ctexp.config import Experiment
-from ctexp.experiments.listing import search
+from ctexp.experiments.comparing.listing import search
 from ctexp.overrides import flatten, override
 from ctexp.searching.orders import Outcome
 from ctexp.searching.records import Configuration, TrialRecord

@@ -46,7 +46,7 @@ class Keeper:
             children: the trials.
             last: whether no trial will go on any more.
         """
-        from ctexp.experiments.checkpoints import drop_checkpoints
+        from ctexp.experiments.training.checkpoints import drop_checkpoints
 
         children = list(children)
         kept = self.kept(child.record for child in children)

@@ -13,7 +13,7 @@ from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.folds import mean_and_error
 from ctexp.datasets.splits import Split
 from ctexp.errors import InputError, WorkError
-from ctexp.experiments.epochs import Learned, run_epochs
+from ctexp.experiments.training.epochs import Learned, run_epochs
 from ctexp.experiments.watch import Silent
 from ctexp.project import Project
 from ctexp.searching.halting import is_hopeless
@@ -181,8 +181,8 @@ def _teach(
     if ending is None or (ending == "interrupted" and learned.standing.epoch >= order.until):
         ending = "paused" if learned.standing.epoch == order.until < experiment.training.epochs else "finished"
 
-    from ctexp.experiments import checkpoints
-    from ctexp.experiments.record import predictions_table, quoted_metrics
+    from ctexp.experiments.training import checkpoints
+    from ctexp.experiments.training.record import predictions_table, quoted_metrics
     from ctexp.learning.evaluation import evaluate
 
     estimates = evaluate(learned.outputs)

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 
 from ctexp.config import ScanSettings
-from ctexp.experiments.explanations import ExplanationFolder
+from ctexp.experiments.answering.explanations import ExplanationFolder
 from ctexp.registry.answer import Answer
 from ctexp.scans.read import ReadOptions, read_scan
 

@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 
 from ctexp.errors import InputError
-from ctexp.experiments.original import read_original
+from ctexp.experiments.reproducing.original import read_original
 from ctexp.experiments.watch import Silent
 from ctexp.project import Project
 from ctexp.searching.request import training_of_sweep

@@ -135,7 +135,7 @@ def test_kill_after_the_last_epoch_registers_once(program_in, scans, whole, tmp_
     kill_at = """
 import os, sys
 from ctexp.cli.main import app
-import ctexp.experiments.checkpoints as checkpoints
+import ctexp.experiments.training.checkpoints as checkpoints
 import ctexp.registry.versions as versions
 import ctexp.tracking.run as run
 where = sys.argv.pop(1)

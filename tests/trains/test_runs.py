@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from ctexp.errors import UnknownReferenceError
-from ctexp.experiments.listing import find_run, list_runs
+from ctexp.experiments.comparing.listing import find_run, list_runs
 from ctexp.project import Project
 from ctexp.tracking.run import MlflowRun
 from ctexp.tracking.store import open_store

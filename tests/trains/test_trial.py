@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from ctexp.config import Experiment
-from ctexp.experiments import checkpoints
 from ctexp.experiments.data import Prepared, prepare_data
 from ctexp.experiments.request import TrainingRequest
+from ctexp.experiments.training import checkpoints
 from ctexp.experiments.watch import Silent
 from ctexp.learning.backend import start_backend
 from ctexp.learning.training import Standing

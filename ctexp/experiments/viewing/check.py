@@ -12,7 +12,7 @@ from ctexp.datasets.ingest import Progress, cores, ordered_map
 from ctexp.datasets.load import list_source
 from ctexp.datasets.sources import find_source
 from ctexp.errors import DataError, ScanError
-from ctexp.experiments.contact import Thumbnail, contact_sheet, thumbnail
+from ctexp.experiments.viewing.contact import Thumbnail, contact_sheet, thumbnail
 from ctexp.project import Project
 from ctexp.scans.quality import NOT_HU, Finding, Quality, assess, padding_share
 from ctexp.scans.read import ReadOptions, open_scan

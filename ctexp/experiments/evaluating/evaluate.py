@@ -1,10 +1,9 @@
 """`ctexp evaluate`: what a registered version says of scans whose truth is known; readable from top to bottom."""
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,23 +14,19 @@ from ctexp.datasets.collection import LabelledScan
 from ctexp.datasets.ingest import Progress
 from ctexp.datasets.sources import find_source
 from ctexp.errors import WorkError
-from ctexp.experiments.audit import Ask, Control, audit
-from ctexp.experiments.chosen import Chosen, choose_scans
-from ctexp.experiments.judge import sure_logits
+from ctexp.experiments.evaluating.audit import Ask, audit
+from ctexp.experiments.evaluating.chosen import choose_scans
+from ctexp.experiments.evaluating.evaluation_report import EvaluationReport
+from ctexp.experiments.evaluating.judge import sure_logits
 from ctexp.experiments.rebuild import RequestOfSweep
 from ctexp.experiments.watch import Watch
 from ctexp.learning.baseline import mean_hu_auc
-from ctexp.learning.evaluation import Confusion, Outputs, confusion
-from ctexp.learning.intervals import Estimate
+from ctexp.learning.evaluation import Outputs, confusion
 from ctexp.learning.measures import all_estimates, calibration_error_by_chance
 from ctexp.project import Project
 
 if TYPE_CHECKING:
-    from ctexp.registry.ledger import Standing
     from ctexp.registry.predictor import Predictor
-    from ctexp.registry.references import ModelVersion
-
-KIND = "evaluation"
 
 
 @dataclass(frozen=True)
@@ -51,65 +46,6 @@ class EvaluationRequest:
     positive: str | None = None
     skip_bad: bool = False
     audit: bool = False
-
-
-@dataclass(frozen=True)
-class EvaluationReport:
-    """What `ctexp evaluate` answers.
-
-    Attributes:
-        run_id: the run that keeps it.
-        model: the version.
-        chosen: the scans.
-        estimates: of the network's calibrated answers.
-        without_network: AUC of mean densities.
-        counts: right and wrong answers at the threshold.
-        threshold: probability of abnormal from which a scan is called abnormal.
-        temperature: that the answers are calibrated with.
-        chance_error: calibration error that a faultless network would show on so many scans.
-        standing: of this look at the locked test; None elsewhere.
-        controls: of the audit; None where none was asked for.
-        synthetic: scans or training scans were drawn by a program.
-        seconds: it took.
-    """
-
-    run_id: str
-    model: "ModelVersion"
-    chosen: Chosen
-    estimates: dict[str, Estimate]
-    without_network: dict[str, Estimate]
-    counts: Confusion
-    threshold: float
-    temperature: float
-    chance_error: float
-    standing: "Standing | None"
-    controls: tuple[Control, ...] | None
-    synthetic: bool
-    seconds: float
-
-    def as_json(self) -> dict[str, Any]:
-        """Give everything as plain values."""
-        look = None
-        if self.standing:
-            look = {"number": self.standing.number, "of_other_tests": self.standing.of_other_tests,
-                    **dataclasses.asdict(self.standing.look)}  # fmt: skip
-        chosen = self.chosen
-        return {
-            "run_id": self.run_id,
-            "model": dataclasses.asdict(self.model),
-            "on": chosen.kind,
-            "data": {"source": chosen.collection.source, "hash": chosen.collection.hash, "scans": len(chosen.scans),
-                     "scans_hash": chosen.hash, "counts": chosen.counts, "synthetic": self.synthetic},
-            "metrics": {name: vars(one) for name, one in {**self.estimates, **self.without_network}.items()},
-            "ece_by_chance": self.chance_error,
-            "confusion": dataclasses.asdict(self.counts),
-            "threshold": self.threshold,
-            "temperature": self.temperature,
-            "look": look,
-            "site": chosen.site.as_json() if chosen.site else None,
-            "audit": None if self.controls is None else [one.as_json() for one in self.controls],
-            "seconds": self.seconds,
-        }  # fmt: skip
 
 
 def evaluate_version(
@@ -136,8 +72,8 @@ def evaluate_version(
     if request.on not in ("validation", "test"):
         find_source(request.on, project)  # a mistyped source is said before MLflow is loaded
 
-    from ctexp.experiments.cards import renew_cards
-    from ctexp.experiments.evaluation_record import begin_run, log_evaluation, look_of
+    from ctexp.experiments.evaluating.cards import renew_cards
+    from ctexp.experiments.evaluating.evaluation_record import begin_run, log_evaluation, look_of
     from ctexp.registry.references import load_predictor, resolve
     from ctexp.tracking.store import open_store
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ctexp.errors import InputError, WorkError
-from ctexp.experiments.compare import Comparison
+from ctexp.experiments.comparing.compare import Comparison
 from ctexp.files import atomic_write
 from ctexp.learning.evaluation import Outputs, roc_points
 

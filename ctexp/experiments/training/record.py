@@ -15,7 +15,7 @@ from ctexp.datasets.cache import ScanCache, restore
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.datasets.splits import Split
 from ctexp.errors import WorkError
-from ctexp.experiments.answers import Answers
+from ctexp.experiments.training.answers import Answers
 from ctexp.learning.calibration import reliability
 from ctexp.learning.evaluation import Outputs, confusion, roc_points
 from ctexp.learning.intervals import Estimate

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import special
 
 from ctexp.errors import InputError, WorkError
-from ctexp.experiments.listing import estimates_of, find_run, kind_of
+from ctexp.experiments.comparing.listing import estimates_of, find_run, kind_of
 from ctexp.experiments.rebuild import read_text
 from ctexp.learning.intervals import Estimate, auc, proportion
 from ctexp.learning.paired import PairedTest, delong_test, mcnemar_test
@@ -243,9 +243,10 @@ def _remarks(sides: Sequence[Side], common: Sequence[str], contradicted: int) ->
     else:
         if any(len(side.answers) > len(common) for side in sides):
             counts = ", ".join(f"{side.short} {len(side.answers)}" for side in sides)
-            remarks.append(f"Only the {len(common)} scans that all answered are compared ({counts}).")
+            words = "scan that all answered is" if len(common) == 1 else "scans that all answered are"
+            remarks.append(f"Only the {len(common)} {words} compared ({counts}).")
         if len(common) < FEWEST:
-            remarks.append(f"Only {len(common)} common scans: no test can tell much.")
+            remarks.append(f"Scans in common: {len(common)}; no test can tell much.")
         if any(side.kind != "evaluation" for side in sides):
             remarks.append("Each run's epoch was chosen on its validation scans: these numbers flatter all of them.")
         if len(sides) > 2:

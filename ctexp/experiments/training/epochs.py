@@ -64,8 +64,8 @@ def run_epochs(
     settings = experiment.training
     start_backend(experiment.seed)  # before anything else imports Keras
 
-    from ctexp.experiments import checkpoints
-    from ctexp.experiments.record import read_history
+    from ctexp.experiments.training import checkpoints
+    from ctexp.experiments.training.record import read_history
     from ctexp.learning.network import build_network
     from ctexp.learning.training import TrainingData, ask, compile_network, is_over, train
 

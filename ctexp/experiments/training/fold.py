@@ -10,8 +10,8 @@ import numpy as np
 
 from ctexp.datasets.splits import Split
 from ctexp.experiments.data import Prepared
-from ctexp.experiments.epochs import run_epochs
 from ctexp.experiments.request import TrainingRequest
+from ctexp.experiments.training.epochs import run_epochs
 from ctexp.experiments.watch import Watch
 from ctexp.learning.evaluation import Outputs, evaluate
 from ctexp.tracking.tags import FOLD_TAG, KIND_TAG, PARENT_TAG, REPEAT_TAG
@@ -52,8 +52,8 @@ def train_fold(
     request: TrainingRequest, store: "Store", parent: "Run", data: Prepared, split: Split, number: int, watch: Watch
 ) -> Fold:
     """Train one fold, from where its run stands, unless that run is finished; read it back either way."""
-    from ctexp.experiments import checkpoints
-    from ctexp.experiments.record import data_facts, predictions_table, quoted_metrics, split_table
+    from ctexp.experiments.training import checkpoints
+    from ctexp.experiments.training.record import data_facts, predictions_table, quoted_metrics, split_table
     from ctexp.learning.network import build_network
     from ctexp.overrides import flatten
     from ctexp.registry.network import KERAS_NAME, NETWORK_NAME
@@ -109,8 +109,8 @@ def _read(store: "Store", run_id: str, split: Split) -> Fold:
     Raises:
         WorkError: what it kept is not whole.
     """
-    from ctexp.experiments import checkpoints
-    from ctexp.experiments.record import read_history, read_outputs
+    from ctexp.experiments.training import checkpoints
+    from ctexp.experiments.training.record import read_history, read_outputs
 
     return Fold(
         run_id=run_id,

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ctexp.config import Experiment
 from ctexp.datasets.collection import LabelledScan
 from ctexp.experiments.data import Prepared
-from ctexp.experiments.epochs import Learned, run_epochs
 from ctexp.experiments.request import TrainingRequest
+from ctexp.experiments.training.epochs import Learned, run_epochs
 from ctexp.experiments.watch import Watch
 from ctexp.scans.quality import Reference
 
 if TYPE_CHECKING:
-    from ctexp.experiments.answers import Answers
+    from ctexp.experiments.training.answers import Answers
     from ctexp.registry.versions import RegisteredVersion
     from ctexp.tracking.run import Run
     from ctexp.tracking.store import Store
@@ -100,10 +100,10 @@ def conclude(
     Raises:
         WorkError: export or store failed.
     """
-    from ctexp.experiments import checkpoints
-    from ctexp.experiments.answers import halves, settle_answers
-    from ctexp.experiments.explained import log_explanations
-    from ctexp.experiments.record import NOTE_TAG, log_results, quoted_metrics, summary
+    from ctexp.experiments.training import checkpoints
+    from ctexp.experiments.training.answers import halves, settle_answers
+    from ctexp.experiments.training.explained import log_explanations
+    from ctexp.experiments.training.record import NOTE_TAG, log_results, quoted_metrics, summary
     from ctexp.learning.baseline import mean_hu_auc
     from ctexp.learning.network import build_network
     from ctexp.registry.network import NETWORK_NAME

@@ -12,9 +12,9 @@ from ctexp.datasets.load import load_collection
 from ctexp.datasets.sources import find_source
 from ctexp.datasets.splits import SIDES
 from ctexp.errors import DataError
-from ctexp.experiments.judge import taught_by
+from ctexp.experiments.evaluating.judge import taught_by
+from ctexp.experiments.evaluating.site import SiteReport, describe_site, unknown_scans
 from ctexp.experiments.rebuild import RequestOfSweep, data_of_run, sides_of_run
-from ctexp.experiments.site import SiteReport, describe_site, unknown_scans
 from ctexp.experiments.watch import Watch
 from ctexp.project import Project
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ctexp.errors import ConfigError, CtexpError, InputError, UnknownReferenceError, WorkError
-from ctexp.experiments.cards import renew_cards
-from ctexp.experiments.judge import Check, Judgement, Margins, judge
+from ctexp.experiments.evaluating.cards import renew_cards
+from ctexp.experiments.evaluating.judge import Check, Judgement, Margins, judge
 from ctexp.experiments.rebuild import RequestOfSweep
 from ctexp.experiments.watch import Watch
 from ctexp.project import MODEL_NAME, Project

@@ -11,9 +11,9 @@ from ctexp.datasets.sources import find_source
 from ctexp.datasets.splits import Split
 from ctexp.errors import DataError, InputError
 from ctexp.experiments.data import Prepared, prepare_data
-from ctexp.experiments.folds import deal_folds, learn_folds, taught
-from ctexp.experiments.learn import TrainingReport, learn
 from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
+from ctexp.experiments.training.folds import deal_folds, learn_folds, taught
+from ctexp.experiments.training.learn import TrainingReport, learn
 from ctexp.experiments.watch import Watch
 from ctexp.overrides import flatten, signature
 from ctexp.project import Project
@@ -52,7 +52,7 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
 
     name = request.name or f"{request.preset}-{signature(experiment)}"
     with MlflowRun.start(store, name, {KIND_TAG: "training"}) as run:
-        from ctexp.experiments.record import data_facts, log_inputs, split_table
+        from ctexp.experiments.training.record import data_facts, log_inputs, split_table
 
         watch.say(f"run {run.id} ({name})")
         # The place, not the words: a restart may happen in another folder.

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ctexp.config import Experiment, check
-from ctexp.experiments.circumstances import Circumstances, Difference, compare_circumstances, doubts
-from ctexp.experiments.epochs import run_epochs
-from ctexp.experiments.listing import search
-from ctexp.experiments.original import REPRODUCES_TAG, Original, read_original
+from ctexp.experiments.comparing.listing import search
 from ctexp.experiments.rebuild import RequestOfSweep
-from ctexp.experiments.verdict import (
+from ctexp.experiments.reproducing.circumstances import Circumstances, Difference, compare_circumstances, doubts
+from ctexp.experiments.reproducing.original import REPRODUCES_TAG, Original, read_original
+from ctexp.experiments.reproducing.verdict import (
     QUOTED,
     MetricSpread,
     Results,
@@ -23,12 +22,13 @@ from ctexp.experiments.verdict import (
     compare_results,
     measure_spread,
 )
+from ctexp.experiments.training.epochs import run_epochs
 from ctexp.experiments.watch import Watch
 from ctexp.project import Project
 from ctexp.tracking.tags import KIND_TAG, PARENT_TAG
 
 if TYPE_CHECKING:
-    from ctexp.experiments.epochs import Learned
+    from ctexp.experiments.training.epochs import Learned
     from ctexp.tracking.run import Run
     from ctexp.tracking.store import Store
 
@@ -122,7 +122,7 @@ def reproduce_run(
     others = [dataclasses.replace(original.experiment, seed=seed + number) for number in range(1, seeds + 1)]
     tags = {KIND_TAG: KIND, REPRODUCES_TAG: original.run_id}
     with MlflowRun.start(store, f"{original.name} reproduced", tags) as run, _not_resumable(original, watch):
-        from ctexp.experiments.record import data_facts, split_table
+        from ctexp.experiments.training.record import data_facts, split_table
 
         watch.say(f"run {run.id} reproduces {original.run_id} ({original.name})")
         facts = {**code_facts(project.root), **hardware_facts(),
@@ -191,7 +191,7 @@ def _train(original: Original, experiment: Experiment, store: "Store", run: "Run
 
     start_backend(experiment.seed)  # before anything else imports Keras
 
-    from ctexp.experiments import checkpoints
+    from ctexp.experiments.training import checkpoints
     from ctexp.overrides import flatten
 
     data = original.data
@@ -217,9 +217,9 @@ def _quote(original: Original, store: "Store", run: "Run", learned: "Learned") -
 
     A training's are its exported network's, calibrated; a fold's are exported; a trial's are the network's own.
     """
-    from ctexp.experiments import checkpoints
-    from ctexp.experiments.answers import halves, settle_answers
-    from ctexp.experiments.record import predictions_table, quoted_metrics
+    from ctexp.experiments.training import checkpoints
+    from ctexp.experiments.training.answers import halves, settle_answers
+    from ctexp.experiments.training.record import predictions_table, quoted_metrics
     from ctexp.learning.evaluation import evaluate
     from ctexp.learning.network import build_network
     from ctexp.registry.package import package_network
@@ -245,7 +245,7 @@ def _quote(original: Original, store: "Store", run: "Run", learned: "Learned") -
 
 def _log_report(run: "Run", report: ReproductionReport) -> None:
     """Keep the verdict, the differences and the spread; the tags by which a later one finds them come last."""
-    from ctexp.experiments.record import NOTE_TAG
+    from ctexp.experiments.training.record import NOTE_TAG
 
     verdict = report.verdict
     metrics = {f"difference_{one.name}": one.difference for one in verdict.metrics}

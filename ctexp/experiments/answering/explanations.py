@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ctexp.errors import ConfigError, WorkError
-from ctexp.experiments.free_names import FreeNames
-from ctexp.experiments.heat_picture import scan_picture
+from ctexp.experiments.answering.free_names import FreeNames
+from ctexp.experiments.answering.heat_picture import scan_picture
 from ctexp.files import atomic_write
 from ctexp.registry.answer import Answer, ExplanationFiles
 from ctexp.registry.explain import DEFAULT, Explanation, Method, Progress, explain

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ctexp.project import Project, find_project
 
 if TYPE_CHECKING:
-    from ctexp.experiments.explanations import ExplanationFolder
+    from ctexp.experiments.answering.explanations import ExplanationFolder
     from ctexp.registry.answer import Answer
     from ctexp.registry.model import Model, ReadFile
     from ctexp.scans.read import ReadOptions

@@ -9,13 +9,13 @@ from ctexp.config import Experiment
 from ctexp.datasets.folds import make_folds
 from ctexp.datasets.splits import Split
 from ctexp.errors import DataError, InputError
-from ctexp.experiments.circumstances import Circumstances
-from ctexp.experiments.compare import read_answers
+from ctexp.experiments.comparing.compare import read_answers
+from ctexp.experiments.comparing.listing import find_run, kind_of, search
 from ctexp.experiments.data import Prepared, prepare_data
-from ctexp.experiments.listing import find_run, kind_of, search
 from ctexp.experiments.rebuild import RequestOfSweep, read_text, request_of_run
+from ctexp.experiments.reproducing.circumstances import Circumstances
+from ctexp.experiments.reproducing.verdict import Results
 from ctexp.experiments.request import TrainingRequest
-from ctexp.experiments.verdict import Results
 from ctexp.experiments.watch import Watch
 from ctexp.overrides import flatten, from_flat, setting_types
 from ctexp.project import Project
@@ -73,7 +73,7 @@ def read_original(store: "Store", text: str, project: Project, watch: Watch, of_
         InputError: it is not one finished training.
         DataError: its scans or their split are not the same any more.
     """
-    from ctexp.experiments.record import read_history
+    from ctexp.experiments.training.record import read_history
 
     run = find_run(store, text)
     run_id = run.info.run_id

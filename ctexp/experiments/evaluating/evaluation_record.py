@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctexp.experiments.chosen import WHERE, Chosen, Kind
-from ctexp.experiments.evaluate import KIND, EvaluationReport
-from ctexp.experiments.record import NOTE_TAG, predictions_table
+from ctexp.experiments.evaluating.chosen import WHERE, Chosen, Kind
+from ctexp.experiments.evaluating.evaluation_report import KIND, EvaluationReport
+from ctexp.experiments.training.record import NOTE_TAG, predictions_table
 from ctexp.learning.calibration import reliability
 from ctexp.learning.evaluation import Outputs, roc_points
 from ctexp.learning.measures import bins_for

@@ -13,12 +13,12 @@ import numpy as np
 from ctexp.datasets.collection import LabelledScan
 from ctexp.datasets.folds import make_folds, mean_and_error
 from ctexp.datasets.splits import Split
-from ctexp.experiments.answers import Answers, Parts, settle_answers
 from ctexp.experiments.data import Prepared
-from ctexp.experiments.epochs import run_epochs
-from ctexp.experiments.fold import QUOTED, Fold, fetch_network, train_fold
-from ctexp.experiments.learn import TrainingReport, answer_report, conclude, data_report, register_answers
 from ctexp.experiments.request import TrainingRequest
+from ctexp.experiments.training.answers import Answers, Parts, settle_answers
+from ctexp.experiments.training.epochs import run_epochs
+from ctexp.experiments.training.fold import QUOTED, Fold, fetch_network, train_fold
+from ctexp.experiments.training.learn import TrainingReport, answer_report, conclude, data_report, register_answers
 from ctexp.experiments.watch import Watch
 from ctexp.learning.evaluation import Outputs
 from ctexp.learning.intervals import Estimate
@@ -80,7 +80,7 @@ def learn_folds(
 
     start_backend(request.experiment.seed)  # before anything else imports Keras
 
-    from ctexp.experiments.record import quoted_metrics
+    from ctexp.experiments.training.record import quoted_metrics
     from ctexp.learning.baseline import mean_hu_auc
     from ctexp.tracking.figures import fold_curves
 
@@ -186,8 +186,8 @@ def _register_ensemble(
     trained_seconds: float,
 ) -> TrainingReport:
     """Register the folds' networks as one version, quoted by what they said of scans that they had not seen."""
-    from ctexp.experiments.explained import log_explanations
-    from ctexp.experiments.record import NOTE_TAG, log_results, summary
+    from ctexp.experiments.training.explained import log_explanations
+    from ctexp.experiments.training.record import NOTE_TAG, log_results, summary
     from ctexp.registry.package import package_ensemble
 
     log_results(run, data.cache, scans, answers, side="Out-of-fold")

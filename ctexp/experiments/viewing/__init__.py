@@ -1,0 +1,4 @@
+"""Scans looked at before anything is trained on them: findings, sheets, pictures.
+
+Knows no network.
+"""
