@@ -27,6 +27,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.figures import keep
+from benchmarks.process import measure
 from ctexp.datasets.ingest import cores
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
 from ctexp.experiments.answering.predict import load_model
@@ -51,29 +53,6 @@ inputs = restore(quantise(prepare(volume, manifest.scan)))[None, ..., None]
 logit = float(np.ravel(model.predict(inputs))[0]) / manifest.temperature
 print(1 / (1 + np.exp(-logit)))
 """
-
-
-# A process's peak begins with that of the one it was forked from: a small one starts what is measured.
-LAUNCHER = """
-import json, os, sys, time
-began = time.perf_counter()
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
-_, status, usage = os.wait4(child, 0)
-seconds = time.perf_counter() - began
-print(json.dumps([seconds, usage.ru_maxrss * 1024 / 1e6, os.waitstatus_to_exitcode(status)]))
-"""
-
-
-def measure(words: list[str], folder: Path) -> tuple[float, float, str]:
-    """Run a process to its end: seconds, peak memory in MB (10^6 bytes), and what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-c", LAUNCHER, *words], cwd=folder, capture_output=True, text=True, check=True
-    )
-    said, _, figures = done.stdout.rstrip("\n").rpartition("\n")
-    seconds, memory, code = json.loads(figures)
-    if code:
-        raise SystemExit(f"{' '.join(words)}: must end well, exit code {code}: {done.stderr[-2000:]}")
-    return seconds, memory, said
 
 
 def log_keras(project: Project, keras_file: Path, shape: tuple[int, int, int]) -> str:
@@ -113,6 +92,8 @@ def one_scan(project: Project, uri: str, predictor: Path, scan: Path, runs: int)
         print(f"| {name} | {medians[name]:.2f} s | {min(times):.2f} s | {max(mb for _, mb in values):.0f} MB |")
     mine_median, their_median = medians.values()
     print(f"\n{their_median / mine_median:.1f} times faster.\n")
+    keep("predict, one scan, against pyfunc with TensorFlow", their_median / mine_median, "times faster", "at least 3")
+    keep("predict, one scan, peak memory", max(mb for _, mb in results["ctexp predict"]), "MB", "under 350")
 
 
 def many_scans(project: Project, scans: list[Path], keras_file: Path) -> None:
@@ -125,6 +106,7 @@ def many_scans(project: Project, scans: list[Path], keras_file: Path) -> None:
     assert len(said.splitlines()) == len(scans) + 1
     print(f"{len(scans)} scans by one `ctexp predict`: {seconds:.1f} s, {len(scans) / seconds:.2f} scans a second, ")
     print(f"peak memory {memory:.0f} MB.\n")
+    keep(f"predict, {len(scans)} scans", len(scans) / seconds, "scans a second")
     model = load_model(project=project)
     network = keras.saving.load_model(keras_file, compile=False)
     parts = {"reading": 0.0, "judging and preparing": 0.0, "network": 0.0}
@@ -147,6 +129,7 @@ def many_scans(project: Project, scans: list[Path], keras_file: Path) -> None:
     print("| part, one scan after another | ms a scan | share |\n|---|---|---|")
     for name, value in parts.items():
         print(f"| {name} | {1000 * value / len(scans):.0f} | {100 * value / whole:.0f} % |")
+    keep(f"ONNX and Keras over {len(scans)} scans, largest difference of a logit", worst, "", "at most 1e-4")
     print(f"\nLargest difference of a logit, ONNX and Keras, over {len(scans)} scans: {worst:.1e}")
 
 

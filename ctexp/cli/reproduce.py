@@ -107,8 +107,8 @@ def _print_spread(report: "ReproductionReport", spread: "Spread") -> None:
     title = f"{spread.seeds} other seeds ({report.seed + 1} to {report.seed + spread.seeds})"
     print(f"{title:<24}     mean      sd   range             two seeds")
     for name, one in spread.metrics.items():
-        print(f"  {name:<22} {one.mean:8.4f} {one.deviation:7.4f}   {one.low:.4f} to {one.high:.4f}  up to "
-              f"{one.limit:.3f}")  # fmt: skip
+        most = one.limit if name == "val_loss" else min(one.limit, 1.0)  # the others lie between 0 and 1
+        print(f"  {name:<22} {one.mean:8.4f} {one.deviation:7.4f}   {one.low:.4f} to {one.high:.4f}  up to {most:.3f}")
     _say("Seeds of weights, order and augmentation; the split is the run's. Two seeds: by how much two trainings "
          "differ at most in 19 of 20 cases (2.8 sd, ISO 5725-6).")  # fmt: skip
 

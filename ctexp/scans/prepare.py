@@ -14,6 +14,9 @@ from ctexp.scans.volume import Volume
 BODY_HU = -500.0
 """Between air or lung and the thinnest soft tissue: what is denser belongs to the body (or the table)."""
 
+_BAND = 16
+"""New voxels that are averaged by one product of matrices."""
+
 
 def prepare(volume: Volume, settings: ScanSettings) -> npt.NDArray[np.float32]:
     """Prepare a scan for the network.
@@ -33,8 +36,12 @@ def prepare(volume: Volume, settings: ScanSettings) -> npt.NDArray[np.float32]:
     centres, steps = locate(volume, settings)
     low, high = settings.window_hu
     array: npt.NDArray[np.generic] = picture
-    for axis in range(3):
-        array = _resample(array, axis, centres[axis], steps[axis], settings, volume if axis == 0 else None)
+    if settings.resampling == "area" and min(steps[:2]) > 1.0:
+        array = _average_planes(picture, centres, steps, settings, volume)
+        array = _resample(array, 2, centres[2], steps[2], settings, None)
+    else:
+        for axis in range(3):
+            array = _resample(array, axis, centres[axis], steps[axis], settings, volume if axis == 0 else None)
     result = np.ascontiguousarray(array, dtype=np.float32)
     result -= np.float32(low)
     result *= np.float32(1.0 / (high - low))
@@ -120,13 +127,10 @@ def _resample(
     stored_of: Volume | None,
 ) -> npt.NDArray[np.float32]:
     """Resample one axis; outside the scan is air. `stored_of` is given while the numbers are still the file's own."""
-    low, high = settings.window_hu
+    low = settings.window_hu[0]
 
     def in_window(part: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-        if stored_of is None:
-            return part.astype(np.float32, copy=False)
-        hu = stored_of.to_hu(part)  # the window comes before the mean of two voxels, as published
-        return np.clip(hu, np.float32(low), np.float32(high), out=hu)
+        return part.astype(np.float32, copy=False) if stored_of is None else _in_window(part, settings, stored_of)
 
     if settings.resampling == "area" and step > 1.0:
         return _average(in_window(array), axis, centres, step, low)
@@ -146,11 +150,66 @@ def _resample(
     return second
 
 
+def _in_window(
+    stored: npt.NDArray[np.generic], settings: ScanSettings, volume: Volume
+) -> npt.NDArray[np.float32]:
+    """Turn stored numbers into HU within the window; that comes before the mean of two voxels, as published."""
+    low, high = settings.window_hu
+    hu = volume.to_hu(stored)
+    return np.clip(hu, np.float32(low), np.float32(high), out=hu)
+
+
+def _average_planes(
+    picture: npt.NDArray[np.generic], centres: Positions, steps: list[float], settings: ScanSettings, volume: Volume
+) -> npt.NDArray[np.float32]:
+    """Average rows and columns, one slice after another: a slice stays in the processor's cache for all that is done.
+
+    Returns:
+        (new rows, new columns, slices) float32 HU.
+    """
+    (rows, no_row), (columns, no_column) = (
+        _weights(picture.shape[axis], centres[axis], steps[axis]) for axis in (0, 1)
+    )
+    bands = _bands(columns), _bands(rows)
+    outside = np.float32(settings.window_hu[0])
+    planes = np.zeros((picture.shape[2], len(rows), len(columns)), dtype=np.float32)
+    across = np.zeros((picture.shape[0], len(columns)), dtype=np.float32)
+    for plane, result in zip(np.moveaxis(picture, 2, 0), planes, strict=True):
+        hu = _in_window(plane, settings, volume)
+        for new, old, weights in bands[0]:
+            np.matmul(hu[:, old], weights.T, out=across[:, new])
+        for new, old, weights in bands[1]:
+            np.matmul(weights, across[old], out=result[new])
+    planes += (no_row[:, None] + (1 - no_row)[:, None] * no_column) * outside
+    return np.moveaxis(planes, 0, 2)
+
+
+def _bands(weights: npt.NDArray[np.float32]) -> list[tuple[slice, slice, npt.NDArray[np.float32]]]:
+    """Cut (new, old) weights into bands of few new voxels and the old ones that they are made of: the rest is zero."""
+    found = []
+    for start in range(0, len(weights), _BAND):
+        band = weights[start : start + _BAND]
+        used = np.flatnonzero(band.any(axis=0))
+        if used.size:
+            old = slice(int(used[0]), int(used[-1]) + 1)
+            found.append((slice(start, start + len(band)), old, np.ascontiguousarray(band[:, old])))
+    return found
+
+
 def _average(
     array: npt.NDArray[np.float32], axis: int, centres: npt.NDArray[np.floating], step: float, outside: float
 ) -> npt.NDArray[np.float32]:
     """Average over `step` voxels round each centre, edge voxels by the share that is covered."""
-    size = array.shape[axis]
+    weights, missing = _weights(array.shape[axis], centres, step)
+    product = np.tensordot(weights, array, axes=(1, axis))
+    product += (missing * np.float32(outside)).reshape(-1, *[1] * (product.ndim - 1))
+    return np.moveaxis(product, 0, axis)
+
+
+def _weights(
+    size: int, centres: npt.NDArray[np.floating], step: float
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Give each voxel's share in each mean, (centres, size), and what of the mean lies outside, (centres,)."""
     edges = centres[:, None] + np.array([-step / 2, step / 2])
     voxels = np.arange(size)
     covered = np.minimum(edges[:, 1:], voxels + 0.5) - np.maximum(edges[:, :1], voxels - 0.5)
@@ -159,6 +218,4 @@ def _average(
     scale = np.where(inside > 0, np.maximum(inside, step / 2), 1.0)
     weights /= scale
     missing = (1.0 - weights.sum(axis=1)).clip(0.0, 1.0)
-    product = np.tensordot(weights.astype(np.float32), array, axes=(1, axis))
-    product += (missing * outside).astype(np.float32).reshape(-1, *[1] * (product.ndim - 1))
-    return np.moveaxis(product, 0, axis)
+    return weights.astype(np.float32), missing.astype(np.float32)

@@ -211,7 +211,7 @@ def _log_facts(request: SweepRequest, store: "Store", journal: "Journal", materi
     """Log what the parent run is to say of itself; to do so twice changes nothing."""
     from ctexp.experiments.training.record import data_facts, split_table
     from ctexp.overrides import flatten
-    from ctexp.tracking.provenance import all_packages, code_facts, hardware_facts, package_versions
+    from ctexp.tracking.provenance import all_packages, circumstances
 
     definition, data = request.definition, material.data
     spaces = {f"space.{one.key}": json.dumps(one.as_table()) for one in definition.space}
@@ -232,9 +232,8 @@ def _log_facts(request: SweepRequest, store: "Store", journal: "Journal", materi
     have = store.run(journal.run.id).data.params  # a source may be named otherwise now, its hashes were compared
     journal.run.log(
         params={key: value for key, value in params.items() if key not in have},
-        tags={**code_facts(store.project.root), **hardware_facts(),
-              **{f"version.{package}": text for package, text in package_versions().items()}},
-    )  # fmt: skip
+        tags=circumstances(store.project.root),
+    )
     journal.run.log_text(definition.to_json(), "sweep.json")
     journal.run.log_text(all_packages(), "environment.txt")
     journal.run.log_text(split_table(data.split), "split.csv")

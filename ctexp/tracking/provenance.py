@@ -1,7 +1,10 @@
 """Where a run's numbers come from: code, packages, hardware."""
 
+import json
+import os
 import platform
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -9,7 +12,30 @@ import psutil
 
 from ctexp import __version__
 
-_PACKAGES = ("tensorflow", "keras", "keras-tuner", "mlflow", "nibabel", "scipy", "numpy", "onnx", "onnxruntime")
+_PACKAGES = ("tensorflow", "jax", "torch", "keras", "keras-tuner", "mlflow", "nibabel", "scipy", "numpy", "onnx",
+             "onnxruntime")  # fmt: skip
+
+
+def circumstances(folder: Path) -> dict[str, str]:
+    """Give the tags of a run that say by what it was made: code, packages (`version.NAME`), hardware.
+
+    Args:
+        folder: may lie in a git checkout, whose commit is told.
+    """
+    versions = {f"version.{name}": text for name, text in package_versions().items()}
+    return {**code_facts(folder), **versions, "version.keras-backend": keras_backend(), **hardware_facts()}
+
+
+def keras_backend() -> str:
+    """Give the name of what Keras computes with, or would: it is not imported for this."""
+    if keras := sys.modules.get("keras"):
+        return str(keras.config.backend())
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    try:
+        configured = json.loads((home / "keras.json").read_text(encoding="utf-8")).get("backend")
+    except (OSError, ValueError, AttributeError):
+        configured = None
+    return os.environ.get("KERAS_BACKEND") or str(configured or "tensorflow")
 
 
 def code_facts(folder: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ from ctexp.registry.ledger import Standing, record_look
 from ctexp.registry.manifest import PredictorManifest
 from ctexp.registry.references import ModelVersion
 from ctexp.tracking import figures
-from ctexp.tracking.provenance import code_facts, hardware_facts, package_versions
+from ctexp.tracking.provenance import circumstances
 from ctexp.tracking.run import MlflowRun, Run
 from ctexp.tracking.store import Store
 from ctexp.tracking.tags import KIND_TAG
@@ -56,9 +56,8 @@ def begin_run(
             "data.synthetic": collection.synthetic,
             **{f"data.{word}": count for word, count in counts.items()},
         },
-        tags={**code_facts(project.root), **hardware_facts(),
-              **{f"version.{package}": text for package, text in package_versions().items()}},
-    )  # fmt: skip
+        tags=circumstances(project.root),
+    )
     return run
 
 

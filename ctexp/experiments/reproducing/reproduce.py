@@ -111,7 +111,7 @@ def reproduce_run(
     """
     check(seeds == 0 or 2 <= seeds <= MOST_SEEDS, "--seeds", f"from 2 to {MOST_SEEDS}", seeds)
 
-    from ctexp.tracking.provenance import all_packages, code_facts, hardware_facts, package_versions
+    from ctexp.tracking.provenance import all_packages, circumstances
     from ctexp.tracking.run import MlflowRun
     from ctexp.tracking.store import open_store
 
@@ -125,8 +125,7 @@ def reproduce_run(
         from ctexp.experiments.training.record import data_facts, split_table
 
         watch.say(f"run {run.id} reproduces {original.run_id} ({original.name})")
-        facts = {**code_facts(project.root), **hardware_facts(),
-                 **{f"version.{package}": version for package, version in package_versions().items()}}  # fmt: skip
+        facts = circumstances(project.root)
         hashes = {"data.hash": original.data.collection.hash, "split.hash": original.data.split.hash}
         packages = all_packages()
         run.log(params=data_facts(original.data.collection, original.data.split), tags=facts)

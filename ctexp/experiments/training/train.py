@@ -39,7 +39,7 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
     check_shapes(experiment.network, experiment.scan.shape)
     find_source(request.data, project)  # a mistyped source is said before MLflow is loaded
 
-    from ctexp.tracking.provenance import all_packages, code_facts, hardware_facts, package_versions
+    from ctexp.tracking.provenance import all_packages, circumstances
     from ctexp.tracking.run import MlflowRun
     from ctexp.tracking.store import open_store
 
@@ -61,8 +61,7 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
         run.log(
             params={**flatten(experiment), "preset": request.preset, **_folds_asked(request),
                     **data_facts(data.collection, data.split)},
-            tags={**code_facts(project.root), **hardware_facts(),
-                  **{f"version.{package}": text for package, text in package_versions().items()}},
+            tags=circumstances(project.root),
             metrics={"seconds_preparing": prepared_seconds},
         )  # fmt: skip
         run.log_text(all_packages(), "environment.txt")

@@ -1,0 +1,84 @@
+"""Time and memory as a collection grows: preparing, checking, one epoch; and a store with many runs.
+
+    python -m benchmarks.growth [--scans 200,1000,5000] [--runs 2000] [--size 48]
+
+Synthetic scans, small in plane so that thousands fit on a disk, are drawn into a temporary folder. Whole processes; the
+peak of resident memory is the process's own. The epoch is the smoke preset's.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.figures import keep
+from benchmarks.process import measure
+from ctexp.datasets.phantom import PhantomSettings, write_phantoms
+from ctexp.project import Project
+from ctexp.tracking.store import open_store
+
+COMMANDS = {
+    "prepare": ["data", "prepare", "--preset", "smoke"],
+    "check": ["data", "check"],
+    "train, one epoch": ["train", "--preset", "smoke", "--epochs", "1"],
+}
+
+
+def collection(folder: Path, counts: list[int]) -> None:
+    """Measure each command at each size, a fresh project each."""
+    print("| scans | command | s | ms a scan | peak MB |\n|---|---|---|---|---|")
+    figures: dict[str, list[tuple[float, float]]] = {name: [] for name in COMMANDS}
+    for count in counts:
+        project = folder / f"project-{count}"
+        project.mkdir()
+        for name, words in COMMANDS.items():
+            data = ["--data", str(folder / f"scans-{count}")]
+            seconds, memory, _ = measure([sys.executable, "-m", "ctexp", *words, *data], project)
+            figures[name].append((seconds / count, memory))
+            print(f"| {count} | {name} | {seconds:.1f} | {1000 * seconds / count:.1f} | {memory:.0f} |", flush=True)
+    for name, values in figures.items():
+        (first, before), (last, after) = values[0], values[-1]
+        span = f"{counts[0]} to {counts[-1]} scans"
+        keep(f"{name}: time a scan, {span}", last / first, "times", "at most 1")
+        keep(f"{name}: peak memory, {span}", after / before, "times", "constant")
+
+
+def runs_list(folder: Path, runs: int) -> None:
+    """Measure `ctexp runs list` in a store with so many runs."""
+    root = folder / "runs"
+    root.mkdir()
+    client = open_store(Project(root)).client
+    known = client.get_experiment_by_name("ctexp")
+    experiment = known.experiment_id if known else client.create_experiment("ctexp")
+    print("\n| runs | command | s | peak MB |\n|---|---|---|---|")
+    made = 0
+    for count in (runs // 10, runs):
+        for number in range(made, count):
+            run = client.create_run(experiment, run_name=f"run {number}", tags={"ctexp.kind": "training"})
+            client.log_metric(run.info.run_id, "val_auc", 0.5 + number / count / 2)
+            client.set_terminated(run.info.run_id)
+        made = count
+        for words in (["runs", "list"], ["runs", "list", "--json"]):
+            seconds, memory, _ = measure([sys.executable, "-m", "ctexp", *words], root)
+            print(f"| {count} | {' '.join(words)} | {seconds:.1f} | {memory:.0f} |", flush=True)
+        keep(f"runs list with {count} runs", seconds, "s")
+
+
+def main() -> None:
+    """Draw, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scans", default="200,1000,5000")
+    parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--size", type=int, default=48)
+    wished = parser.parse_args()
+    counts = sorted(int(count) for count in wished.scans.split(","))
+    with tempfile.TemporaryDirectory(prefix="ctexp-benchmark-") as name:
+        folder = Path(name)
+        for count in counts:
+            write_phantoms(folder / f"scans-{count}", PhantomSettings(scans=count, size=wished.size, seed=count))
+        collection(folder, counts)
+        runs_list(folder, wished.runs)
+
+
+if __name__ == "__main__":
+    main()

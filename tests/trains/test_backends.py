@@ -1,0 +1,55 @@
+"""Keras on JAX: the same training where there is no TensorFlow."""
+
+import importlib.util
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra `jax`")
+
+
+@pytest.fixture
+def jax(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Processes compute with JAX and cannot import TensorFlow."""
+    blocked = tmp_path / "blocked" / "tensorflow"
+    blocked.mkdir(parents=True)
+    (blocked / "__init__.py").write_text("raise ImportError('TensorFlow is not to be loaded')\n")
+    monkeypatch.setenv("PYTHONPATH", str(blocked.parent), prepend=":")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+
+
+@pytest.mark.usefixtures("jax")
+def test_training_on_jax(program, scans: Path) -> None:
+    """A training ends with a registered network that answers; its run says what computed it; a repeat is identical."""
+    reports = [
+        json.loads(program.process("train", "--data", scans, "--preset", "smoke", "--json").stdout) for _ in range(2)
+    ]
+    assert reports[0]["metrics"] == reports[1]["metrics"]
+    assert reports[0]["metrics"]["val_auc"] > 0.5
+    tags = program.client().get_run(reports[0]["run_id"]).data.tags
+    assert tags["version.keras-backend"] == "jax"
+    (answer,) = json.loads(program.process("predict", next((scans / "CT-23").iterdir()), "--format", "json").stdout)
+    assert answer["normal"] + answer["abnormal"] == pytest.approx(1.0)
+
+
+@pytest.mark.usefixtures("jax")
+def test_killed_training_on_jax_goes_on(program, scans: Path) -> None:
+    """After SIGKILL `--resume` ends with the numbers of a training that nobody killed."""
+    words = ("train", "--data", scans, "--preset", "smoke", "--epochs", 12)
+    process = program.start(*words)
+    run_id = ""
+    for line in process.stderr:
+        if line.startswith("run "):
+            run_id = line.split()[1]
+        if line.startswith("epoch  3/"):
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(0.1)
+    resumed = json.loads(program.process("train", "--resume", run_id, "--json").stdout)
+    whole = json.loads(program.process(*words, "--json").stdout)
+    assert resumed["run_id"] == run_id
+    assert resumed["metrics"] == whole["metrics"]
