@@ -150,9 +150,7 @@ def _resample(
     return second
 
 
-def _in_window(
-    stored: npt.NDArray[np.generic], settings: ScanSettings, volume: Volume
-) -> npt.NDArray[np.float32]:
+def _in_window(stored: npt.NDArray[np.generic], settings: ScanSettings, volume: Volume) -> npt.NDArray[np.float32]:
     """Turn stored numbers into HU within the window; that comes before the mean of two voxels, as published."""
     low, high = settings.window_hu
     hu = volume.to_hu(stored)

@@ -216,7 +216,6 @@ def _quote(original: Original, store: "Store", run: "Run", learned: "Learned") -
 
     A training's are its exported network's, calibrated; a fold's are exported; a trial's are the network's own.
     """
-    from ctexp.experiments.training import checkpoints
     from ctexp.experiments.training.answers import halves, settle_answers
     from ctexp.experiments.training.record import predictions_table, quoted_metrics
     from ctexp.learning.evaluation import evaluate
@@ -228,7 +227,7 @@ def _quote(original: Original, store: "Store", run: "Run", learned: "Learned") -
     outputs = learned.outputs
     if original.packaged:
         best = build_network(settings.network, settings.scan.shape)
-        best.set_weights(checkpoints.load_checkpoint(store, run.id, learned.standing.best_epoch).get_weights())
+        best.set_weights(learned.network.get_weights())
         with package_network(best, original.data.cache, held) as package:
             outputs = package.outputs
     if original.calibrated:

@@ -1,5 +1,8 @@
 """Weights and optimiser of a run's last and best epoch, kept in the run so that a kill costs at most one epoch.
 
+While a run trains, a checkpoint is plain arrays, which cost a tenth of Keras's own format to write; when it has ended,
+the best epoch's network is left as a `.keras` file that loads anywhere.
+
 A checkpoint's name is its epoch and is never written twice; the tag `ctexp.standing`, one row of the database, says
 which checkpoints are whole. A kill between the two leaves the tag at the epoch before.
 """
@@ -7,10 +10,13 @@ which checkpoints are whole. A kill between the two leaves the tag at the epoch 
 import contextlib
 import json
 import tempfile
+import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mlflow
+import numpy as np
+import numpy.typing as npt
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -26,17 +32,72 @@ STANDING_TAG = "ctexp.standing"
 FOLDER = "checkpoints"
 
 
-def checkpoint_name(epoch: int) -> str:
-    """Give the file name of an epoch's checkpoint."""
+def state_name(epoch: int) -> str:
+    """Give the file name of an epoch's arrays."""
+    return f"epoch-{epoch:04d}.npz"
+
+
+def network_name(epoch: int) -> str:
+    """Give the file name of an epoch's network."""
     return f"epoch-{epoch:04d}.keras"
 
 
 def save_checkpoint(run: Run, network: "keras.Model", epoch: int) -> None:
-    """Keep network and optimiser after an epoch."""
+    """Keep what network and optimiser hold after an epoch, (variables,) by (variables,) in one row a dtype."""
+    import keras
+
+    rows: dict[str, list[npt.NDArray[np.generic]]] = {}
+    for array in map(keras.ops.convert_to_numpy, _held(network)):
+        rows.setdefault(array.dtype.name, []).append(array.ravel())
     with tempfile.TemporaryDirectory(prefix="ctexp-checkpoint-") as folder:
-        file = Path(folder) / checkpoint_name(epoch)
+        file = Path(folder) / state_name(epoch)
+        np.savez(file, **{name: np.concatenate(parts) for name, parts in rows.items()})  # type: ignore[arg-type]
+        run.log_file(file, FOLDER)
+
+
+def load_checkpoint(store: Store, run_id: str, epoch: int, network: "keras.Model") -> None:
+    """Put back what network and optimiser held after an epoch; of a run that has ended only the network's weights.
+
+    Args:
+        store: where the run is kept.
+        run_id: of the run.
+        epoch: whose checkpoint there is.
+        network: of the run's own settings; the optimiser is put back where it is compiled.
+
+    Raises:
+        UnknownReferenceError: the run has no such checkpoint, or it is damaged.
+    """
+    place = f"{FOLDER}/{state_name(epoch)}"
+    with tempfile.TemporaryDirectory(prefix="ctexp-checkpoint-") as folder:
+        try:
+            ended = state_name(epoch) not in _listed(get_artifact_repository(store.run(run_id).info.artifact_uri))
+            place = f"{FOLDER}/{network_name(epoch)}" if ended else place
+            file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=place, dst_path=folder)
+            if ended:
+                import keras
+
+                # Safe mode: a file that holds code is refused.
+                network.set_weights(keras.saving.load_model(file, compile=False).get_weights())
+            else:
+                _put_back(Path(file), network)
+        except (MlflowException, OSError, ValueError, zipfile.BadZipFile) as error:
+            raise UnknownReferenceError(f"run {run_id}: {place} must be whole: {error}") from error
+
+
+def leave_network(store: Store, run: Run, network: "keras.Model", epoch: int) -> None:
+    """Leave a run that has ended with one checkpoint, the best epoch's network as a `.keras` file.
+
+    Args:
+        store: where the run is kept.
+        run: the run.
+        network: with the weights of that epoch.
+        epoch: the best one.
+    """
+    with tempfile.TemporaryDirectory(prefix="ctexp-checkpoint-") as folder:
+        file = Path(folder) / network_name(epoch)
         network.save(file)
         run.log_file(file, FOLDER)
+    _drop(store, run.id, {network_name(epoch)})
 
 
 def mark_standing(standing: Standing) -> dict[str, str]:
@@ -55,28 +116,45 @@ def read_standing(store: Store, run_id: str) -> Standing:
     return Standing(facts["epoch"], facts["best_epoch"], (first, second))
 
 
-def load_checkpoint(store: Store, run_id: str, epoch: int) -> "keras.Model":
-    """Load the network and the optimiser of an epoch.
-
-    Raises:
-        UnknownReferenceError: the run has no such checkpoint, or it is damaged.
-    """
-    import keras
-
-    with tempfile.TemporaryDirectory(prefix="ctexp-checkpoint-") as folder:
-        path = f"{FOLDER}/{checkpoint_name(epoch)}"
-        try:
-            file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=folder)
-            return keras.saving.load_model(file)  # safe mode: a file that holds code is refused
-        except (MlflowException, OSError, ValueError) as error:
-            raise UnknownReferenceError(f"run {run_id}: {path} must be whole: {error}") from error
-
-
 def drop_checkpoints(store: Store, run_id: str, keep: set[int]) -> None:
     """Delete the checkpoints of all epochs but `keep`; one that cannot be deleted only takes space."""
-    names = {checkpoint_name(epoch) for epoch in keep}
+    _drop(store, run_id, {name(epoch) for epoch in keep for name in (state_name, network_name)})
+
+
+def _drop(store: Store, run_id: str, names: set[str]) -> None:
     with contextlib.suppress(MlflowException, NotImplementedError, OSError):
         repository = get_artifact_repository(store.run(run_id).info.artifact_uri)
-        for item in repository.list_artifacts(FOLDER):
-            if Path(item.path).name not in names:
-                repository.delete_artifacts(item.path)
+        for name in _listed(repository) - names:
+            repository.delete_artifacts(f"{FOLDER}/{name}")
+
+
+def _listed(repository: Any) -> set[str]:
+    return {Path(item.path).name for item in repository.list_artifacts(FOLDER)}
+
+
+def _held(network: "keras.Model") -> list[Any]:
+    """Give all that a step of the training changes, in an order that the settings decide."""
+    optimiser = network.optimizer
+    if optimiser is None:
+        return list(network.variables)
+    optimiser.build(network.trainable_variables)  # nothing where it is built
+    return [*network.variables, *optimiser.variables]
+
+
+def _put_back(file: Path, network: "keras.Model") -> None:
+    """Fill a network, and its optimiser if it has one, from a file of `save_checkpoint`.
+
+    Raises:
+        ValueError: the file holds another network's arrays.
+    """
+    with np.load(file, allow_pickle=False) as rows:
+        rest = {name: rows[name] for name in rows.files}
+    for variable in _held(network):
+        row = rest.get(np.dtype(variable.dtype).name)
+        count = int(np.prod(variable.shape, dtype=int))
+        if row is None or len(row) < count:
+            raise ValueError("it holds another network's arrays")
+        rest[np.dtype(variable.dtype).name] = row[count:]
+        variable.assign(row[:count].reshape(variable.shape))
+    if network.optimizer is not None and any(map(len, rest.values())):
+        raise ValueError("it holds another network's arrays")

@@ -10,6 +10,8 @@ from ctexp.datasets.splits import Split
 from ctexp.experiments.watch import Watch
 
 if TYPE_CHECKING:
+    import keras
+
     from ctexp.learning.evaluation import Outputs
     from ctexp.learning.training import Epoch, Standing
     from ctexp.tracking.run import Run
@@ -24,13 +26,18 @@ class Learned:
         standing: last and best epoch.
         history: the metrics of every epoch, first to last.
         outputs: of the best epoch's network on the validation scans.
-        weights: how many the network has.
+        network: with the best epoch's weights.
     """
 
     standing: "Standing"
     history: list[dict[str, float]]
     outputs: "Outputs"
-    weights: int
+    network: "keras.Model"
+
+    @property
+    def weights(self) -> int:
+        """How many weights the network has."""
+        return int(self.network.count_params())
 
 
 def run_epochs(
@@ -73,14 +80,12 @@ def run_epochs(
     standing = checkpoints.read_standing(store, run.id)
     last = min(until or settings.epochs, settings.epochs)
     over = is_over(standing, settings) or standing.epoch >= last
-    if over:  # killed between the last epoch and what follows it
-        network = None
-    elif standing.epoch:
-        network = checkpoints.load_checkpoint(store, run.id, standing.epoch)
-    else:
-        precision = resolve_precision(settings.precision)
-        network = build_network(experiment.network, experiment.scan.shape, precision)
-        compile_network(network, settings, len(sides.train))
+    precision = resolve_precision(settings.precision)
+    network = build_network(experiment.network, experiment.scan.shape, precision)
+    compile_network(network, settings, len(sides.train))
+    if standing.epoch and not over:
+        checkpoints.load_checkpoint(store, run.id, standing.epoch, network)
+    elif not standing.epoch:
         run.log(params={"network.weights": network.count_params(), "training.precision_used": precision})
 
     history = read_history(store, run.id)
@@ -107,7 +112,8 @@ def run_epochs(
         if epoch.is_best:
             outputs = epoch.outputs
         over = (halt is not None and halt(epoch)) or epoch.number >= last
-    if outputs is None or network is None:  # the best epoch is an earlier process's
-        network = checkpoints.load_checkpoint(store, run.id, standing.best_epoch)
+    if standing.epoch != standing.best_epoch or outputs is None:
+        checkpoints.load_checkpoint(store, run.id, standing.best_epoch, network)
+    if outputs is None:  # the best epoch is an earlier process's
         outputs = ask(network, sides, settings.batch_size)
-    return Learned(standing, history, outputs, network.count_params())
+    return Learned(standing, history, outputs, network)

@@ -81,7 +81,7 @@ def train_fold(
         learned = run_epochs(experiment, store, run, data.cache, split, copy.copy(watch))
         standing = learned.standing
         best = build_network(experiment.network, experiment.scan.shape)
-        best.set_weights(checkpoints.load_checkpoint(store, run.id, standing.best_epoch).get_weights())
+        best.set_weights(learned.network.get_weights())
         with package_network(best, data.cache, split.validation) as package:
             for file in (NETWORK_NAME, KERAS_NAME):
                 run.log_file(package.folder / file, NETWORK_FOLDER)
@@ -93,7 +93,7 @@ def train_fold(
                          "seconds_training": time.monotonic() - began},
                 step=standing.best_epoch,
             )  # fmt: skip
-        checkpoints.drop_checkpoints(store, run.id, keep={standing.best_epoch})
+        checkpoints.leave_network(store, run, learned.network, standing.best_epoch)
     return _read(store, run.id, split)
 
 

@@ -112,7 +112,7 @@ def conclude(
 
     standing, held = learned.standing, data.split.validation
     best = build_network(experiment.network, experiment.scan.shape)
-    best.set_weights(checkpoints.load_checkpoint(store, run.id, standing.best_epoch).get_weights())
+    best.set_weights(learned.network.get_weights())  # float32, whatever it was trained in
     with package_network(best, data.cache, held) as package:
         parts = halves(held, experiment.seed)
         answers = settle_answers([package.outputs], [parts], experiment.answer.sensitivity)
@@ -129,7 +129,7 @@ def conclude(
             step=standing.best_epoch,
         )  # fmt: skip
         version = register_answers(store, run.id, package.folder, experiment, data, data.split.train, answers, metrics)
-        checkpoints.drop_checkpoints(store, run.id, keep={standing.best_epoch})
+        checkpoints.leave_network(store, run, learned.network, standing.best_epoch)
         text = summary(
             data.collection,
             data.split,

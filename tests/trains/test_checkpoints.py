@@ -1,0 +1,113 @@
+"""What a run keeps of network and optimiser, and what it takes back."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctexp.errors import UnknownReferenceError
+from ctexp.experiments.training import checkpoints
+from ctexp.learning.backend import start_backend
+from ctexp.learning.network import build_network
+from ctexp.learning.training import compile_network
+from ctexp.presets import get_preset
+from ctexp.project import Project
+from ctexp.tracking.run import MlflowRun
+from ctexp.tracking.store import Store, open_store
+
+SMOKE = get_preset("smoke")
+
+
+def build(seed: int, filters: tuple[int, ...] = SMOKE.network.filters):
+    """A compiled network of the smoke preset with weights of that seed."""
+    start_backend(seed)
+    network = build_network(dataclasses.replace(SMOKE.network, filters=filters), SMOKE.scan.shape)
+    compile_network(network, SMOKE.training, 26)
+    return network
+
+
+def step(network) -> None:
+    """Let the network learn from one batch of nothing in particular."""
+    rng = np.random.default_rng(3)
+    network.train_on_batch(rng.random((4, *SMOKE.scan.shape, 1), dtype=np.float32), np.array([[0], [1], [1], [0]]))
+
+
+def state(network) -> list[np.ndarray]:
+    """All that a step changes."""
+    return [np.asarray(one.numpy()) for one in (*network.variables, *network.optimizer.variables)]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return open_store(Project(tmp_path))
+
+
+@pytest.fixture
+def run(store: Store) -> MlflowRun:
+    """A run in it."""
+    return MlflowRun.start(store, "one", {})
+
+
+def file(store: Store, run: MlflowRun, name: str) -> Path:
+    """A checkpoint's file on the disk."""
+    return store.project.artifacts / "ctexp" / run.id / "artifacts" / "checkpoints" / name
+
+
+def test_what_was_kept_comes_back_to_the_last_bit(store: Store, run: MlflowRun) -> None:
+    """Weights, statistics, momenta and the count of steps are back, so that the next step is the same step."""
+    first = build(1)
+    step(first)
+    checkpoints.save_checkpoint(run, first, 1)
+    other = build(2)
+    checkpoints.load_checkpoint(store, run.id, 1, other)
+    assert all(map(np.array_equal, state(first), state(other)))
+    step(first)
+    step(other)
+    for one, two in zip(first.trainable_variables, other.trainable_variables, strict=True):
+        assert np.array_equal(one.numpy(), two.numpy())
+
+
+def test_a_run_that_has_ended_keeps_a_network_for_anybody(store: Store, run: MlflowRun) -> None:
+    """Only the best epoch's `.keras` file is left; Keras alone loads it, and its weights can be taken back."""
+    import keras
+
+    network = build(1)
+    for epoch in (1, 2):
+        step(network)
+        checkpoints.save_checkpoint(run, network, epoch)
+    checkpoints.leave_network(store, run, network, 2)
+    assert [one.name for one in file(store, run, "").iterdir()] == ["epoch-0002.keras"]
+    alone = keras.saving.load_model(file(store, run, "epoch-0002.keras"))
+    other = build(2)
+    checkpoints.load_checkpoint(store, run.id, 2, other)
+    for one, two, three in zip(network.get_weights(), alone.get_weights(), other.get_weights(), strict=True):
+        assert np.array_equal(one, two)
+        assert np.array_equal(one, three)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-2000]),
+        lambda path: path.write_bytes(b"no archive"),
+        lambda path: np.savez(path, float32=np.zeros(3, np.float32)),
+        lambda path: np.savez(path, float32=np.array([{"a": 1}], dtype=object)),
+        lambda path: path.unlink(),
+    ],
+)
+def test_damage_is_said(store: Store, run: MlflowRun, damage) -> None:
+    """A cut, foreign or missing file is an error with its name; what pickle would execute is refused."""
+    network = build(1)
+    checkpoints.save_checkpoint(run, network, 1)
+    damage(file(store, run, "epoch-0001.npz"))
+    with pytest.raises(UnknownReferenceError, match=r"checkpoints/epoch-0001\.(npz|keras) must be whole"):
+        checkpoints.load_checkpoint(store, run.id, 1, network)
+
+
+def test_another_networks_arrays_are_refused(store: Store, run: MlflowRun) -> None:
+    """A checkpoint of other filters does not fill a network by accident."""
+    checkpoints.save_checkpoint(run, build(1), 1)
+    with pytest.raises(UnknownReferenceError, match="another network's arrays"):
+        checkpoints.load_checkpoint(store, run.id, 1, build(1, filters=(4, 8)))
