@@ -5,14 +5,18 @@ a bare `mlflow ui` in the project's folder.
 """
 
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctexp.errors import UnknownReferenceError
+from ctexp.errors import ConfigError, UnknownReferenceError
 
-MODEL_NAME = "ctexp"
-"""The registered model that REFs without a name mean, and the experiment that runs are filed under."""
+MODEL_NAME = os.environ.get("CTEXP_MODEL") or "ctexp"
+"""The registered model that REFs without a name mean, and the experiment that runs are filed under.
+
+Studies that share one server have a name each, from the environment: the workers of a sweep inherit it.
+"""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,12 @@ def find_project(start: Path | None = None) -> Project:
     The nearest folder upwards that has a store (`mlflow.db`), or both `sweeps/` and `mlruns/`, is its root; where there
     is none, `start` itself is. The search ends below the home folder and the folder of temporary files: a store that
     was once made there by mistake would otherwise swallow every project below.
+
+    Raises:
+        ConfigError: `$CTEXP_MODEL` is no name.
     """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", MODEL_NAME):
+        raise ConfigError(f"$CTEXP_MODEL: must be letters, digits, '.', '_' and '-', at most 100, got {MODEL_NAME!r}")
     here = (start or Path.cwd()).absolute()
     ends = {Path.home(), Path(tempfile.gettempdir()), Path(here.anchor)}
     for folder in (here, *here.parents):

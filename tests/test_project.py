@@ -1,5 +1,8 @@
 """Where the store, the data and the cache are."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,3 +67,19 @@ def test_a_stray_store_in_the_home_folder_swallows_nothing(tmp_path: Path, monke
         monkeypatch.setattr("tempfile.tempdir", None)
         assert find_project(place / "study").root == place / "study"
         assert find_project(place).root == place
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "two words", "a@b", "-x"])
+def test_a_model_name_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
+    """`$CTEXP_MODEL` becomes a folder and part of a REF: what could not be either is one line, and exit 2."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ctexp", "runs", "list"],
+        cwd=tmp_path,
+        env={**os.environ, "CTEXP_MODEL": name},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: $CTEXP_MODEL: must be letters, digits")
+    assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ from ctexp.errors import WorkError
 from ctexp.files import atomic_write
 from ctexp.scans.quality import RULES, Examination
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised whenever the same bytes and settings would give another array."""
 LEVELS = 65535
 """0..1 is kept in 16 bits: the largest error is 1/131070, 0.011 HU of a window of 1,400 HU."""

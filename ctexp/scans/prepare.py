@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ctexp.config import ScanSettings
+from ctexp.scans.masks import open_in_plane
 from ctexp.scans.volume import Volume
 
 BODY_HU = -500.0
@@ -105,7 +106,7 @@ def body_centre(
     strides = [max(1, round(4.0 / mm)) for mm in spacing_mm]
     coarse = volume.to_hu(picture[:: strides[0], :: strides[1], :: strides[2]]) > BODY_HU
     # Opening in-plane cuts the thin bridge between a back and the table it lies on.
-    coarse = ndimage.binary_opening(coarse, structure=np.ones((3, 3, 1), dtype=bool))
+    coarse = open_in_plane(coarse)
     labels, count = ndimage.label(coarse)
     if count == 0:
         rows, columns, slices = ((n - 1) / 2 for n in picture.shape)

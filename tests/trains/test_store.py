@@ -151,3 +151,22 @@ def test_a_kill_while_the_database_is_made_breaks_nothing(tmp_path, seconds) -> 
     process.wait()
     assert open_store(Project(tmp_path)).client.search_experiments()
     assert not list(tmp_path.glob(".ctexp/new-mlflow.db*"))
+
+
+def test_two_studies_in_one_store(program, scans, monkeypatch) -> None:
+    """Under two names, two studies that share a store have runs, versions and a champion each."""
+    said = {}
+    for name in ("one", "two"):
+        environment = {**program.environment, "CTEXP_MODEL": name}
+        monkeypatch.setattr(type(program), "environment", environment)
+        report = json.loads(
+            program.process("train", "--data", scans, "--preset", "smoke", "--epochs", 1, "--json").stdout
+        )
+        assert report["model"]["name"] == name
+        assert report["model"]["version"] == "1"
+        (answer,) = json.loads(program.process("predict", next((scans / "CT-0").iterdir()), "--format", "json").stdout)
+        assert answer["model"]["name"] == name
+        said[name] = program.process("runs", "list").stdout, report["run_id"][:8]
+    for name, other in (("one", "two"), ("two", "one")):
+        assert said[name][1] in said[name][0]
+        assert said[other][1] not in said[name][0]

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from ctexp.scans.masks import open_in_plane
 from ctexp.scans.quality.coarse import Coarse
 
 BODY_HU = -500.0
@@ -61,7 +62,7 @@ def find_anatomy(coarse: Coarse) -> Anatomy | None:
     hu = coarse.hu
     dense = hu > BODY_HU
     if max(coarse.spacing_mm[:2]) < 8.0:  # cuts the thin bridge between a back and the table it lies on
-        dense = ndimage.binary_opening(dense, structure=np.ones((3, 3, 1), dtype=bool))
+        dense = open_in_plane(dense)
     labels, count = ndimage.label(dense)
     if count == 0:
         return None

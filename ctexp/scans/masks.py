@@ -1,0 +1,30 @@
+"""Operations on masks that SciPy has, too, and takes several times as long for."""
+
+import numpy as np
+import numpy.typing as npt
+
+Mask = npt.NDArray[np.bool_]
+
+
+def open_in_plane(mask: Mask) -> Mask:
+    """Open a mask (3 axes) by a square of 3x3 along its first two axes; beyond its edges nothing is set.
+
+    The same as `scipy.ndimage.binary_opening` with `np.ones((3, 3, 1))`: it takes away what is thinner than three.
+    """
+    for axis in (0, 1):
+        mask = _with_neighbours(mask, axis, np.logical_and)
+    for axis in (0, 1):
+        mask = _with_neighbours(mask, axis, np.logical_or)
+    return mask
+
+
+def _with_neighbours(mask: Mask, axis: int, join: np.ufunc) -> Mask:
+    """Join each point with the one before and the one behind it along an axis; outside nothing is set."""
+    moved = np.moveaxis(mask, axis, 0)
+    result = moved.copy()
+    join(result[1:], moved[:-1], out=result[1:])
+    join(result[:-1], moved[1:], out=result[:-1])
+    if join is np.logical_and:
+        result[:1] = False
+        result[-1:] = False
+    return np.moveaxis(result, 0, axis)
