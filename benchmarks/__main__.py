@@ -30,12 +30,13 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
     "training": ([], ["--scans", "24", "--epochs", "2"]),
     "growth": ([], ["--scans", "50,100"]),
     "sweep": ([], ["memory", "workers", "--scans", "40"]),
+    "leakage": ([], ["--scans", "20", "--copies", "4", "--size", "64"]),
     "intervals": ([], []),
     "promotions": ([], []),
     "champions": ([], []),
     "shortcuts": ([], ["--scans", "40", "--size", "48", "--epochs", "2"]),
 }
-"""Words for the whole, and for `--quick`. Run alone: `explain` and `serve` want a trained project, `leakage` scans."""
+"""Words for the whole, and for `--quick`. Run alone: `explain` and `serve` want a trained project."""
 
 
 def machine() -> dict[str, str]:

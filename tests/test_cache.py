@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,20 @@ def test_entry_comes_back(cache: ScanCache, prepared: np.ndarray) -> None:
     assert np.abs(again.astype(np.float64) - prepared).max() <= 1 / 131070 + 1e-7
     assert (again[0, 0, 0], again[0, 0, 1]) == (0.0, 1.0)
     assert os.listdir(cache.folder) == [f"{KEY}.npy"]
+
+
+def test_entry_is_an_ordinary_file_of_numpy(cache: ScanCache, prepared: np.ndarray) -> None:
+    """Whatever the order of an array in memory, `numpy.load` reads the same entry."""
+    cache.store(KEY, np.asfortranarray(prepared))
+    np.testing.assert_array_equal(np.load(cache.path(KEY)), cache.load(KEY))
+    np.testing.assert_array_equal(cache.load(KEY), quantise(prepared))
+
+
+def test_many_threads_load_entries(cache: ScanCache, prepared: np.ndarray) -> None:
+    """Eight threads that load thousands of entries at once all get them."""
+    cache.store(KEY, prepared)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda _: cache.has(KEY), range(4000)))
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1))

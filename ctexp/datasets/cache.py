@@ -6,7 +6,10 @@ temporary name and renamed, and two processes that write the same entry write th
 
 import dataclasses
 import hashlib
+import io
 import json
+import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +38,7 @@ class ScanCache:
         text = json.dumps([_FORMAT, dataclasses.asdict(settings)], sort_keys=True)
         self.settings = settings
         self.folder = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
+        self._header = _header(settings.shape)
         self.examined = folder / f"examined-{RULES}"  # what a scan is like does not depend on how it is prepared
 
     def path(self, sha256: str) -> Path:
@@ -61,7 +65,7 @@ class ScanCache:
         """
         try:
             with atomic_write(self.path(sha256)) as stream:
-                np.save(stream, quantise(prepared), allow_pickle=False)
+                np.save(stream, np.ascontiguousarray(quantise(prepared)), allow_pickle=False)
         except OSError as error:
             raise WorkError(f"{self.folder}: a prepared scan must be writable here: {error}") from error
 
@@ -72,17 +76,15 @@ class ScanCache:
             OSError: there is no such entry.
             ValueError: the file is no such array.
         """
+        # NumPy reads a header with Python's compiler, which may fail in several threads at once (CPython 3.11) and costs
+        # more than all else here. An entry's header is known beforehand: it is compared, not read.
         path = self.path(sha256)
-        try:
-            array: npt.NDArray[np.uint16] = np.load(path, mmap_mode="r", allow_pickle=False)
-            sound = array.dtype == np.uint16 and array.shape == self.settings.shape
-        except OSError:
-            raise
-        except Exception as error:  # numpy's reader stumbles over garbage in many ways
-            raise ValueError(f"{path}: must be a prepared scan: {error}") from error
-        if not sound:
-            raise ValueError(f"{path}: must be uint16 of {self.settings.shape}, got {array.dtype} of {array.shape}")
-        return array
+        with path.open("rb") as stream:
+            found = stream.read(len(self._header))
+            size = os.fstat(stream.fileno()).st_size
+        if found != self._header or size != len(found) + 2 * math.prod(self.settings.shape):
+            raise ValueError(f"{path}: must be a prepared scan, uint16 of {self.settings.shape}, it is not")
+        return np.memmap(path, dtype=np.uint16, mode="r", offset=len(found), shape=self.settings.shape)
 
     def store_examination(self, sha256: str, examination: Examination) -> None:
         """Write what the gate found, beside the entries.
@@ -102,6 +104,14 @@ class ScanCache:
             return Examination.from_json(json.loads((self.examined / f"{sha256}.json").read_bytes()))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def _header(shape: tuple[int, int, int]) -> bytes:
+    """Give the bytes that `np.save` writes before an array of this shape."""
+    facts = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint16)), "fortran_order": False, "shape": shape}
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, facts)
+    return stream.getvalue()
 
 
 def quantise(prepared: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
