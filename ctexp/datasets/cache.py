@@ -76,8 +76,8 @@ class ScanCache:
             OSError: there is no such entry.
             ValueError: the file is no such array.
         """
-        # NumPy reads a header with Python's compiler, which may fail in several threads at once (CPython 3.11) and costs
-        # more than all else here. An entry's header is known beforehand: it is compared, not read.
+        # NumPy reads a header with Python's compiler, which may fail in several threads at once (CPython 3.11), and
+        # costs more than all else here. An entry's header is known beforehand: it is compared, not read.
         path = self.path(sha256)
         with path.open("rb") as stream:
             found = stream.read(len(self._header))
