@@ -23,11 +23,11 @@ from onnx import numpy_helper
 
 from ctexp.config import ScanSettings
 from ctexp.datasets.cache import quantise, restore
+from ctexp.datasets.load import DEFAULT_PHANTOMS
 from ctexp.datasets.phantom import PhantomSettings
 from ctexp.datasets.phantom.organs import make_organs
 from ctexp.datasets.phantom.patient import draw_patient, make_grid
 from ctexp.datasets.phantom.settings import stream
-from ctexp.datasets.sources import DEFAULT_PHANTOMS
 from ctexp.registry.explain import METHODS, Method, explain_prepared
 from ctexp.registry.network import OnnxNetwork
 from ctexp.registry.predictor import Predictor
