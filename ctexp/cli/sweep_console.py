@@ -1,10 +1,12 @@
 """What a person sees while a sweep runs: a line a worker on a terminal, plain lines in a pipe; always on stderr."""
 
+import contextlib
+import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ctexp.cli.console import ConsoleWatch, clock, narrate
+from ctexp.cli.console import ConsoleWatch, clock
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -107,5 +109,10 @@ def brief(configuration: Mapping[str, Any]) -> str:
 
 
 def say_stopping() -> None:
-    """Say what the first Ctrl-C does."""
-    narrate("stopping after this epoch; once more stops at once")
+    """Say what the first Ctrl-C does.
+
+    A signal may come while a line is being written, and Python's streams refuse to be entered twice: this goes past
+    them.
+    """
+    with contextlib.suppress(OSError):
+        os.write(2, b"\nstopping after this epoch; once more stops at once\n")

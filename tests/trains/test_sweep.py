@@ -231,7 +231,7 @@ def test_interrupt_ends_after_the_epoch_and_can_be_gone_on_with(whole, program, 
     wait_for(process, r"^trial +0 ")
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert "ctexp sweep --resume" in err
     runs = program.runs()
     assert {run.info.status for run in runs if run.data.tags["ctexp.kind"] == "sweep"} == {"KILLED"}
