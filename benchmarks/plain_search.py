@@ -35,6 +35,15 @@ def load(path: str) -> np.ndarray:
     return ndimage.zoom(turned, [wish / have for wish, have in zip(SHAPE, turned.shape, strict=True)], order=1)
 
 
+def load_sides(scans: dict[str, list]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Load both sides into memory: volumes and labels of each."""
+    sides = {}
+    for side in ("train", "validation"):
+        volumes = np.array([load(path) for path, _ in scans[side]])
+        sides[side] = (volumes, np.array([label for _, label in scans[side]], dtype="float32"))
+    return sides
+
+
 def rotate(volume: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Turn in plane by one of six angles, as the example does."""
     turned = ndimage.rotate(volume, rng.choice([-20, -10, -5, 5, 10, 20]), reshape=False)
@@ -115,10 +124,7 @@ def main() -> None:
     wished = parser.parse_args()
     began = time.monotonic()
     scans = json.load(sys.stdin)
-    sides = {}
-    for side in ("train", "validation"):
-        volumes = np.array([load(path) for path, _ in scans[side]])
-        sides[side] = (volumes, np.array([label for _, label in scans[side]], dtype="float32"))
+    sides = load_sides(scans)
     print(json.dumps({"prepared": time.monotonic() - began}), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         tuner = Search(build, keras_tuner.Objective("val_auc", "max"), max_trials=wished.trials, seed=1,

@@ -14,9 +14,8 @@ import time
 
 import keras
 import keras_tuner
-import numpy as np
 
-from benchmarks.plain_search import Tell, build, dataset, load
+from benchmarks.plain_search import Tell, build, dataset, load_sides
 
 
 def main() -> None:
@@ -26,10 +25,7 @@ def main() -> None:
     wished = parser.parse_args()
     began = time.monotonic()
     scans = json.load(sys.stdin)
-    sides = {}
-    for side in ("train", "validation"):
-        volumes = np.array([load(path) for path, _ in scans[side]])
-        sides[side] = (volumes, np.array([label for _, label in scans[side]], dtype="float32"))
+    sides = load_sides(scans)
     print(json.dumps({"prepared": True}), flush=True)
     network = build(keras_tuner.HyperParameters())
     network.fit(

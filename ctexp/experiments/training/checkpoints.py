@@ -1,6 +1,6 @@
 """Weights and optimiser of a run's last and best epoch, kept in the run so that a kill costs at most one epoch.
 
-While a run trains, a checkpoint is plain arrays, which cost a tenth of Keras's own format to write; when it has ended,
+While a run trains, a checkpoint is plain arrays, which cost a third of Keras's own format to write; when it has ended,
 the best epoch's network is left as a `.keras` file that loads anywhere.
 
 A checkpoint's name is its epoch and is never written twice; the tag `ctexp.standing`, one row of the database, says
