@@ -9,7 +9,7 @@ from typing import Literal
 
 from ctexp.errors import ConfigError
 
-Geometry = Literal["stretch", "physical"]
+Geometry = Literal["stretch", "physical", "lungs"]
 Resampling = Literal["linear", "area"]
 Normalisation = Literal["batch", "none"]
 Pooling = Literal["max", "average"]
@@ -31,9 +31,10 @@ class ScanSettings:
 
     Attributes:
         shape: (rows, columns, slices) of the prepared array.
-        window_hu: (low, high) in HU, mapped linearly to 0..1 and clipped.
+        window_hu: (low, high) in HU, mapped linearly to 0..1 and clipped; with `lungs` counted from the lungs' median.
         geometry: `stretch` maps each axis of the scan to the target size whatever its spacing (the published recipe);
-            `physical` keeps millimetres: the field `extent_mm` round the body's centre, cropped or padded with air.
+            `physical` keeps millimetres: the field `extent_mm` round the body's centre, cropped or padded with air;
+            `lungs` maps the box round the lungs, and puts their median in place of all that is no lung.
         extent_mm: (rows, columns, slices) in mm that `physical` covers.
         resampling: `linear` samples between the two nearest voxels (the published recipe); `area` averages over the
             voxels that an output voxel covers, which keeps less of the noise where an axis shrinks.
@@ -53,6 +54,12 @@ class ScanSettings:
             self.shape,
         )
         check(self.window_hu[0] < self.window_hu[1], "scan.window_hu", "low < high", self.window_hu)
+        check(
+            self.geometry != "lungs" or self.window_hu[0] < 0 < self.window_hu[1],
+            "scan.window_hu",
+            "low < 0 < high with scan.geometry 'lungs', where 0 is the lungs' median",
+            self.window_hu,
+        )
         check(all(n > 0 for n in self.extent_mm), "scan.extent_mm", "three lengths > 0 mm", self.extent_mm)
 
 

@@ -15,7 +15,7 @@ PRESETS: dict[str, Experiment] = {
     # and angles that include zero.
     "published": Experiment(),
     "default": Experiment(
-        scan=ScanSettings(shape=(64, 64, 32), resampling="area"),
+        scan=ScanSettings(shape=(64, 64, 32), window_hu=(-150.0, 250.0), geometry="lungs", resampling="area"),
         augment=AugmentSettings(rotation_degrees=15.0),
         network=NetworkSettings(filters=(16, 32, 64, 128), padding="same", momentum=0.9, dense=64),
         training=TrainingSettings(

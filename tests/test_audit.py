@@ -10,6 +10,7 @@ from scipy import special
 from ctexp.config import ScanSettings
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import LabelledScan
+from ctexp.datasets.ingest import ingest
 from ctexp.experiments.evaluating.audit import audit
 from ctexp.learning.intervals import auc
 from ctexp.learning.shortcuts import chances, likeness_scores, tells_apart
@@ -220,3 +221,21 @@ def test_false_alarms_of_three_questions_together(rng) -> None:
         labels = np.repeat([0, 1], 30)
         alarms += any(tells_apart(labels, special.expit(rng.normal(size=60)), 3) for _ in range(3))
     assert alarms <= 25
+
+
+def test_a_network_that_is_shown_the_lungs_alone_has_nothing_else_to_read(tmp_path, write_scan) -> None:
+    """With `lungs` the two controls that ask the network are left out; the others look at whole scans."""
+    settings = ScanSettings(shape=(16, 16, 16), window_hu=(-150.0, 250.0), geometry="lungs", resampling="area")
+    cache = ScanCache(tmp_path / "cache", settings)
+    files = [write_scan(tmp_path / f"{number}.nii.gz", number) for number in range(4)]
+    scans = [
+        LabelledScan(one.path, number % 2, "", str(number), one.sha256, examination=one.examination)
+        for number, one in enumerate(ingest(files, cache))
+    ]
+
+    def ask(inputs: np.ndarray) -> np.ndarray:
+        raise AssertionError("the network was asked")
+
+    controls = audit(ask, cache, scans, np.zeros(4))
+    assert [one.name for one in controls] == ["header", "mean_hu", "lung_hu"]
+    assert controls[1].estimate.n == 4

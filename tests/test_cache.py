@@ -81,6 +81,7 @@ def test_quantising_is_idempotent_and_keeps_order(values: list[float]) -> None:
         {"shape": (9, 8, 10)},
         {"window_hu": (-1000.0, 401.0)},
         {"geometry": "physical"},
+        {"geometry": "lungs"},
         {"extent_mm": (1.0, 2.0, 3.0)},
         {"resampling": "area"},
     ],

@@ -102,6 +102,8 @@ def _print_audit(report: "EvaluationReport") -> None:
     print(_row("network, whole scans", report.estimates["auc"]))
     for control in controls:
         print(_row(control.words, control.estimate))
+    if "border_only" not in {control.name for control in controls}:
+        _say("The network is shown the lungs alone: what lies round them cannot be what it answers by.")
     found = [control.sentence for control in controls if control.found]
     for sentence in found or ["No shortcut was found by these controls; that does not prove that there is none."]:
         _say(f"Doubt: {sentence}" if found else sentence)

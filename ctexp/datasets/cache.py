@@ -26,6 +26,10 @@ LEVELS = 65535
 """0..1 is kept in 16 bits: the largest error is 1/131070, 0.011 HU of a window of 1,400 HU."""
 
 
+WHOLE = ScanSettings(shape=(64, 64, 32), resampling="area")
+"""How scans are prepared beside a geometry that leaves most of them out: copies and shortcuts are looked for in all."""
+
+
 class ScanCache:
     """Prepared arrays of one set of preparation settings.
 
@@ -37,9 +41,20 @@ class ScanCache:
     def __init__(self, folder: Path, settings: ScanSettings) -> None:
         text = json.dumps([_FORMAT, dataclasses.asdict(settings)], sort_keys=True)
         self.settings = settings
+        self._root = folder
         self.folder = folder / hashlib.sha256(text.encode()).hexdigest()[:16]
         self._header = _header(settings.shape)
         self.examined = folder / f"examined-{RULES}"  # what a scan is like does not depend on how it is prepared
+
+    @property
+    def wanted(self) -> "tuple[ScanCache, ...]":
+        """This cache, and that of whole scans where it is another."""
+        return (self, self.whole) if self.settings.geometry == "lungs" else (self,)
+
+    @property
+    def whole(self) -> "ScanCache":
+        """The cache of the same scans with all that is in them, for what looks at more than the network does."""
+        return ScanCache(self._root, WHOLE) if self.settings.geometry == "lungs" else self
 
     def path(self, sha256: str) -> Path:
         """Give the file of the entry for a scan file with this hash."""

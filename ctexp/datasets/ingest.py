@@ -94,13 +94,14 @@ def _ingest_one(path: Path, cache: ScanCache, options: ReadOptions) -> Ingested:
         scan = open_scan(path, options)
         examination = cache.load_examination(scan.sha256)
         refused = examination is not None and examination.quality.verdict == "refuse"
-        if examination is None or not (refused or cache.has(scan.sha256)):
+        missing = [] if refused else [one for one in cache.wanted if not one.has(scan.sha256)]
+        if examination is None or missing:
             volume = scan.decode()
             if examination is None:
                 examination = examine(volume)
                 cache.store_examination(scan.sha256, examination)
-            if examination.quality.verdict != "refuse" and not cache.has(scan.sha256):
-                cache.store(scan.sha256, prepare(volume, cache.settings))
+            for one in missing if examination.quality.verdict != "refuse" else ():
+                one.store(scan.sha256, prepare(volume, one.settings))
         if examination.quality.verdict == "refuse":
             raise ScanError(f"{path}: {REFUSAL}: {examination.quality.reasons}")
     except ScanError as error:

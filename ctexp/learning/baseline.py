@@ -22,6 +22,7 @@ def mean_hu_auc(cache: ScanCache, scans: Sequence[LabelledScan]) -> dict[str, Es
         `auc_mean_hu`: of the mean over the prepared scan; `auc_lung_hu`: of the mean over its voxels from -950 to
         -300 HU.
     """
+    cache = cache.whole
     low, high = cache.settings.window_hu
     lung = [(bound - low) / (high - low) for bound in LUNG_HU]
     whole, lungs = [], []

@@ -12,8 +12,9 @@ from ctexp.datasets.cache import quantise, restore
 from ctexp.registry.derivatives import Layer
 from ctexp.registry.network import OnnxNetwork, mean_logits
 from ctexp.registry.occlusion import occlude
+from ctexp.scans.frame import resample
 from ctexp.scans.prepare import prepare
-from ctexp.scans.unprepare import resample, unprepare
+from ctexp.scans.unprepare import unprepare
 from ctexp.scans.volume import Volume
 
 if TYPE_CHECKING:

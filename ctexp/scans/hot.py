@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from ctexp.scans.quality.anatomy import find_anatomy
-from ctexp.scans.quality.coarse import strides, thin_out
+from ctexp.scans.quality.anatomy import anatomy_of
+from ctexp.scans.quality.coarse import strides
 from ctexp.scans.views import pick_slices
 from ctexp.scans.volume import Volume
 
@@ -38,7 +38,7 @@ def hottest_slices(heat: npt.NDArray[np.float32], wanted: int) -> list[int]:
 
 def patient_box(volume: Volume) -> tuple[slice, slice]:
     """Give the part of x and of y that the patient fills, and a margin; all of both where no patient is found."""
-    anatomy = find_anatomy(thin_out(volume))
+    anatomy = anatomy_of(volume)
     if anatomy is None:
         return slice(0, volume.shape[0]), slice(0, volume.shape[1])
     box = []

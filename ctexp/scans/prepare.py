@@ -1,19 +1,14 @@
 """A volume to the network's input: window, axes as a picture, target size.
 
-Each output axis is described by the positions, in voxels of the scan, of its centres; the two geometries differ in
-these positions and in nothing else. Only the voxels that are needed are turned into HU.
+Where the array lies in the scan is `frame`'s to say. Only the voxels that are needed are turned into HU.
 """
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from ctexp.config import ScanSettings
-from ctexp.scans.masks import open_in_plane
+from ctexp.scans.frame import Frame, as_picture, locate
 from ctexp.scans.volume import Volume
-
-BODY_HU = -500.0
-"""Between air or lung and the thinnest soft tissue: what is denser belongs to the body (or the table)."""
 
 _BAND = 16
 """New voxels that are averaged by one product of matrices."""
@@ -33,107 +28,45 @@ def prepare(volume: Volume, settings: ScanSettings) -> npt.NDArray[np.float32]:
         (rows, columns, slices) float32 in 0..1. Rows run from front to back, columns from the patient's right to left
         (the picture a radiologist sees), slices from feet to head.
     """
-    picture = as_picture(volume.stored)
-    centres, steps = locate(volume, settings)
-    low, high = settings.window_hu
-    array: npt.NDArray[np.generic] = picture
-    if settings.resampling == "area" and min(steps[:2]) > 1.0:
-        array = _average_planes(picture, centres, steps, settings, volume)
-        array = _resample(array, 2, centres[2], steps[2], settings, None)
+    array: npt.NDArray[np.generic] = as_picture(volume.stored)
+    used, frame = locate(volume, settings).cropped(array.shape)
+    array = array[used]
+    low, high = frame.window_hu
+    area = settings.resampling == "area"
+    if area and min(frame.steps[:2]) > 1.0:
+        array = _average_planes(array, frame, volume)
+        array = _resample(array, 2, frame, None, area=area)
     else:
         for axis in range(3):
-            array = _resample(array, axis, centres[axis], steps[axis], settings, volume if axis == 0 else None)
+            array = _resample(array, axis, frame, volume if axis == 0 else None, area=area)
     result = np.ascontiguousarray(array, dtype=np.float32)
     result -= np.float32(low)
     result *= np.float32(1.0 / (high - low))
+    if frame.shown is not None:
+        median = np.float32(-settings.window_hu[0] / (high - low))
+        result -= median
+        result *= frame.shown
+        result += median
     return np.clip(result, 0.0, 1.0, out=result)
-
-
-Positions = list[npt.NDArray[np.floating]]
-
-
-def as_picture(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """View (x, y, z) as (rows, columns, slices), or the other way: the same exchange and flips undo themselves."""
-    return array[::-1, ::-1, :].transpose(1, 0, 2)
-
-
-def locate(volume: Volume, settings: ScanSettings) -> tuple[Positions, list[float]]:
-    """Find where the prepared array lies in the scan.
-
-    Returns:
-        For rows, columns and slices of the prepared array the centres of its voxels, in voxels of the scan seen as a
-        picture (`as_picture`), evenly spaced; and what one prepared voxel stands for, in voxels of the scan.
-    """
-    picture = as_picture(volume.stored)
-    if settings.geometry == "stretch":
-        return _stretched(picture.shape, settings.shape)
-    spacing_mm = (volume.spacing_mm[1], volume.spacing_mm[0], volume.spacing_mm[2])
-    return _physical(volume, picture, spacing_mm, settings)
-
-
-def _stretched(shape: tuple[int, ...], target: tuple[int, int, int]) -> tuple[Positions, list[float]]:
-    """Put first and last centres on the scan's first and last (as `scipy.ndimage.zoom` does)."""
-    centres: Positions = [np.linspace(0.0, n - 1.0, m) for n, m in zip(shape, target, strict=True)]
-    return centres, [n / m for n, m in zip(shape, target, strict=True)]
-
-
-def _physical(
-    volume: Volume,
-    picture: npt.NDArray[np.generic],
-    spacing_mm: tuple[float, float, float],
-    settings: ScanSettings,
-) -> tuple[Positions, list[float]]:
-    """Put the centres on a grid in mm round the middle of the body."""
-    middle = body_centre(volume, picture, spacing_mm)
-    centres: Positions = []
-    steps = []
-    for axis in range(3):
-        step = settings.extent_mm[axis] / settings.shape[axis] / spacing_mm[axis]
-        offsets = np.arange(settings.shape[axis]) - (settings.shape[axis] - 1) / 2
-        centres.append(middle[axis] + offsets * step)
-        steps.append(step)
-    return centres, steps
-
-
-def body_centre(
-    volume: Volume, picture: npt.NDArray[np.generic], spacing_mm: tuple[float, float, float]
-) -> tuple[float, float, float]:
-    """Find the middle of the box round the body, in voxels of `picture` (rows, columns, slices).
-
-    The largest connected piece denser than -500 HU on a grid of about 4 mm is the body; table and tubes are other
-    pieces. The middle of the volume is the answer when there is none.
-    """
-    strides = [max(1, round(4.0 / mm)) for mm in spacing_mm]
-    coarse = volume.to_hu(picture[:: strides[0], :: strides[1], :: strides[2]]) > BODY_HU
-    # Opening in-plane cuts the thin bridge between a back and the table it lies on.
-    coarse = open_in_plane(coarse)
-    labels, count = ndimage.label(coarse)
-    if count == 0:
-        rows, columns, slices = ((n - 1) / 2 for n in picture.shape)
-        return rows, columns, slices
-    sizes = np.bincount(labels.ravel())
-    box = ndimage.find_objects(labels)[int(np.argmax(sizes[1:]))]
-    rows, columns, slices = (
-        (part.start + part.stop - 1) / 2 * stride for part, stride in zip(box, strides, strict=True)
-    )
-    return rows, columns, slices
 
 
 def _resample(
     array: npt.NDArray[np.generic],
     axis: int,
-    centres: npt.NDArray[np.floating],
-    step: float,
-    settings: ScanSettings,
+    frame: Frame,
     stored_of: Volume | None,
+    *,
+    area: bool,
 ) -> npt.NDArray[np.float32]:
     """Resample one axis; outside the scan is air. `stored_of` is given while the numbers are still the file's own."""
-    low = settings.window_hu[0]
+    centres, step, low = frame.centres[axis], frame.steps[axis], frame.window_hu[0]
 
     def in_window(part: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-        return part.astype(np.float32, copy=False) if stored_of is None else _in_window(part, settings, stored_of)
+        return (
+            part.astype(np.float32, copy=False) if stored_of is None else _in_window(part, frame.window_hu, stored_of)
+        )
 
-    if settings.resampling == "area" and step > 1.0:
+    if area and step > 1.0:
         return _average(in_window(array), axis, centres, step, low)
     size = array.shape[axis]
     below = np.floor(centres).astype(np.intp)
@@ -151,30 +84,30 @@ def _resample(
     return second
 
 
-def _in_window(stored: npt.NDArray[np.generic], settings: ScanSettings, volume: Volume) -> npt.NDArray[np.float32]:
+def _in_window(
+    stored: npt.NDArray[np.generic], window_hu: tuple[float, float], volume: Volume
+) -> npt.NDArray[np.float32]:
     """Turn stored numbers into HU within the window; that comes before the mean of two voxels, as published."""
-    low, high = settings.window_hu
+    low, high = window_hu
     hu = volume.to_hu(stored)
     return np.clip(hu, np.float32(low), np.float32(high), out=hu)
 
 
-def _average_planes(
-    picture: npt.NDArray[np.generic], centres: Positions, steps: list[float], settings: ScanSettings, volume: Volume
-) -> npt.NDArray[np.float32]:
+def _average_planes(picture: npt.NDArray[np.generic], frame: Frame, volume: Volume) -> npt.NDArray[np.float32]:
     """Average rows and columns, one slice after another: a slice stays in the processor's cache for all that is done.
 
     Returns:
         (new rows, new columns, slices) float32 HU.
     """
     (rows, no_row), (columns, no_column) = (
-        _weights(picture.shape[axis], centres[axis], steps[axis]) for axis in (0, 1)
+        _weights(picture.shape[axis], frame.centres[axis], frame.steps[axis]) for axis in (0, 1)
     )
     bands = _bands(columns), _bands(rows)
-    outside = np.float32(settings.window_hu[0])
+    outside = np.float32(frame.window_hu[0])
     planes = np.zeros((picture.shape[2], len(rows), len(columns)), dtype=np.float32)
     across = np.zeros((picture.shape[0], len(columns)), dtype=np.float32)
     for plane, result in zip(np.moveaxis(picture, 2, 0), planes, strict=True):
-        hu = _in_window(plane, settings, volume)
+        hu = _in_window(plane, frame.window_hu, volume)
         for new, old, weights in bands[0]:
             np.matmul(hu[:, old], weights.T, out=across[:, new])
         for new, old, weights in bands[1]:

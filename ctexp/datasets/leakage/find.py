@@ -71,7 +71,7 @@ def find_near_duplicates(scans: Sequence[LabelledScan], cache: ScanCache) -> tup
         return ()
     scans = sorted(scans, key=lambda scan: scan.sha256)  # the answer must not depend on names
     sample = np.unique(np.linspace(0, len(scans) - 1, min(len(scans), _SAMPLE)).astype(int)).tolist()
-    chests = Chests(scans, cache, sample)
+    chests = Chests(scans, cache.whole, sample)
     fingerprints = chests.fingerprints()
     sample = _each_once(fingerprints, sample)
     candidates = _candidates(Shared(fingerprints[sample]).without(fingerprints))

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from ctexp.registry.answer import Answer
 from ctexp.registry.explain import WORDS, Explanation
+from ctexp.scans.frame import as_picture
 from ctexp.scans.hot import hottest_slices, patient_box
 from ctexp.scans.maps import in_file_order
-from ctexp.scans.prepare import as_picture
 from ctexp.scans.volume import Volume
 
 if TYPE_CHECKING:

@@ -78,6 +78,9 @@ def audit(
 ) -> tuple[Control, ...]:
     """Ask for shortcuts on scans.
 
+    The first two controls, without the lungs and without the patient, are left out where the network is shown the
+    lungs alone.
+
     Args:
         ask: the network.
         cache: holds the prepared scans.
@@ -86,6 +89,10 @@ def audit(
         progress: told after each scan.
     """
     labels = np.array([scan.label for scan in scans], dtype=np.int64)
+    whole = cache.whole
+    rest = _header_control(whole, labels, scans), *_intensity_controls(whole, scans, auc(labels, logits))
+    if cache.settings.geometry == "lungs":  # nothing is left of a scan that such a network could read
+        return rest
     nothing = np.full(len(scans), np.nan)
     without = {"lungs": nothing.copy(), "body": nothing.copy()}
     for number, scan in enumerate(scans):
@@ -106,8 +113,7 @@ def audit(
             "Without the patient the network still tells the classes apart, it uses what lies round the body: table, "
             "padding, field",
         ),
-        _header_control(cache, labels, scans),
-        *_intensity_controls(cache, scans, auc(labels, logits)),
+        *rest,
     )  # fmt: skip
 
 

@@ -99,7 +99,8 @@ def log_inputs(run: Run, cache: ScanCache, split: Split, experiment: Experiment)
     ]
     low, high = experiment.scan.window_hu
     size = "x".join(map(str, experiment.scan.shape))
-    title = f"What the network reads: {size}, {low:g} to {high:g} HU"
+    over = " over the lungs' median" if experiment.scan.geometry == "lungs" else ""
+    title = f"What the network reads: {size}, {low:g} to {high:g} HU{over}"
     run.log_figure(figures.pictures(sheets, title), "pictures/inputs.png")
     middle = experiment.scan.shape[2] // 2
     views = [("as prepared", arrays[1][:, :, middle])]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ctexp.errors import WorkError
 from ctexp.files import atomic_write
-from ctexp.scans.prepare import body_centre
+from ctexp.scans.frame import body_centre
 from ctexp.scans.volume import Volume
 
 Thumbnail = npt.NDArray[np.uint8]

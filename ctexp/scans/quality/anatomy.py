@@ -1,13 +1,15 @@
 """Body, lungs and spine of a thinned-out scan."""
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from ctexp.scans.masks import open_in_plane
-from ctexp.scans.quality.coarse import Coarse
+from ctexp.scans.quality.coarse import Coarse, thin_out
+from ctexp.scans.volume import Volume
 
 BODY_HU = -500.0
 AIR_HU = -400.0
@@ -55,6 +57,16 @@ class Anatomy:
         """Points of lung in each slice, from the feet up."""
         areas: npt.NDArray[np.int64] = self.lungs.sum(axis=(0, 1))
         return areas
+
+
+_FOUND: "WeakKeyDictionary[Volume, Anatomy | None]" = WeakKeyDictionary()
+
+
+def anatomy_of(volume: Volume) -> Anatomy | None:
+    """Find body, lungs and spine of a volume, once: the gate, the preparation and a picture ask for the same."""
+    if volume not in _FOUND:
+        _FOUND[volume] = find_anatomy(thin_out(volume))
+    return _FOUND[volume]
 
 
 def find_anatomy(coarse: Coarse) -> Anatomy | None:

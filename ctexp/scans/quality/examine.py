@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ctexp.scans.quality.anatomy import find_anatomy
+from ctexp.scans.quality.anatomy import anatomy_of
 from ctexp.scans.quality.chest import chest_findings
 from ctexp.scans.quality.coarse import thin_out
 from ctexp.scans.quality.features import FEATURES, measure
@@ -67,7 +67,7 @@ def examine(volume: Volume) -> Examination:
     quality = Quality().with_findings(*number_findings(coarse), *field_findings(volume, coarse))
     if quality.verdict == "refuse":
         return Examination(quality)
-    anatomy = find_anatomy(coarse)
+    anatomy = anatomy_of(volume)
     if anatomy is None:
         return Examination(quality.with_findings(*(shift_findings(coarse) or [NO_BODY])))
     tissue = tissue_findings(anatomy)

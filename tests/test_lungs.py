@@ -1,0 +1,134 @@
+"""What a network is shown of a scan whose geometry is `lungs`: the box round them, their median elsewhere."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctexp.config import ScanSettings
+from ctexp.datasets.cache import WHOLE, ScanCache
+from ctexp.datasets.ingest import ingest
+from ctexp.errors import ConfigError
+from ctexp.scans import Volume, prepare
+from ctexp.scans.frame import LUNG_HU, locate
+from ctexp.scans.lungs import find_lungs
+from ctexp.scans.unprepare import unprepare
+
+LUNGS = ScanSettings(shape=(32, 32, 16), window_hu=(-150.0, 250.0), geometry="lungs", resampling="area")
+MEDIAN = 150 / 400
+LESION = (slice(70, 76), slice(30, 36), slice(12, 15))
+
+
+def chest(lesion_hu: float | None = None, *, lung_hu: float = -850.0, slices: int = 30) -> Volume:
+    """A body of 4x4x8 mm voxels with two lungs, a vessel in each, a bone at the back and, maybe, a lesion."""
+    hu = np.full((100, 80, slices), -1000.0, dtype=np.float32)
+    hu[5:95, 10:70] = 40
+    hu[45:55, 12:22] = 400
+    for lung in (slice(15, 42), slice(58, 85)):
+        hu[lung, 25:60, 6:24] = lung_hu
+        hu[lung.start + 10 : lung.start + 12, 40:42, 6:24] = 40
+    if lesion_hu is not None:
+        hu[LESION] = lesion_hu
+    return Volume(hu, 1.0, 0.0, np.diag([4.0, 4.0, 8.0, 1.0]))
+
+
+def turned(volume: Volume) -> np.ndarray:
+    """The scan's numbers as a picture."""
+    return volume.stored[::-1, ::-1].transpose(1, 0, 2)
+
+
+def test_the_box_is_that_of_the_lungs() -> None:
+    """Rows, columns and slices run from the first to the last voxel of lung, less a rim, wherever the lungs lie."""
+    frame = locate(chest(), LUNGS)
+    picture = turned(chest()) == -850
+    for axis in range(3):
+        used = np.flatnonzero(picture.any(axis=tuple({0, 1, 2} - {axis})))
+        first = frame.centres[axis][0] - frame.steps[axis] / 2
+        last = frame.centres[axis][-1] + frame.steps[axis] / 2
+        rim = 1.5 if axis < 2 else 0.5  # in voxels of 4 mm
+        assert used[0] - 0.5 <= first <= used[0] + rim
+        assert used[-1] - rim <= last <= used[-1] + 0.5
+
+
+def test_only_what_lies_in_the_lungs_is_shown() -> None:
+    """Chest wall, heart, spine, table and air are the lungs' median; another chest round the same lungs is the same."""
+    one = prepare(chest(-400.0), LUNGS)
+    other = np.array(chest(-400.0).stored)
+    other[:, :14] = 300  # another back
+    other[44:56, 22:60] = 200  # another heart
+    other[:3, :, :] = 1500  # something beside the patient
+    np.testing.assert_allclose(prepare(dataclasses.replace(chest(), stored=other), LUNGS), one, atol=1e-6)
+    assert np.isclose(one, MEDIAN, atol=1e-6).mean() > 0.5
+
+
+@pytest.mark.parametrize("lung_hu", [-900.0, -850.0, -760.0])
+def test_density_is_counted_from_the_lungs_median(lung_hu: float) -> None:
+    """A deep and a shallow breath look alike; what rises over the rest of the lung shows by how much it does."""
+    prepared = prepare(chest(lung_hu + 120, lung_hu=lung_hu), LUNGS)
+    np.testing.assert_allclose(prepared, prepare(chest(-730.0), LUNGS), atol=1e-5)
+    assert np.median(prepared) == pytest.approx(MEDIAN, abs=1e-5)
+    assert (np.abs(prepared - (MEDIAN + 120 / 400)) < 0.02).sum() > 20
+
+
+def test_what_is_as_dense_as_the_chest_wall_is_still_shown() -> None:
+    """A vessel and a small consolidation within a lung are part of it, though they are no air."""
+    prepared = prepare(chest(40.0), LUNGS)
+    assert (prepared > 0.9).sum() > 20  # of the 3x6x2 voxels that it fills
+
+
+def test_the_thinned_grid_does_not_shift_the_picture() -> None:
+    """A lesion in scans of finer voxels, whose lungs are looked for on every n-th one, is shown in the same place."""
+    stored = np.kron(chest(-500.0).stored, np.ones((5, 5, 1), np.float32))
+    fine = Volume(stored, 1.0, 0.0, np.diag([0.8, 0.8, 8.0, 1.0]))
+    shown = [prepare(one, LUNGS) for one in (chest(-500.0), fine)]
+    plain = [prepare(one, LUNGS) for one in (chest(), Volume(np.kron(chest().stored, np.ones((5, 5, 1), np.float32)),
+                                                             1.0, 0.0, fine.affine))]  # fmt: skip
+    lesions = [np.argwhere(one - other > 0.3).mean(axis=0) for one, other in zip(shown, plain, strict=True)]
+    np.testing.assert_allclose(*lesions, atol=0.75)
+
+
+def test_without_lungs_the_whole_scan_is_shown() -> None:
+    """Where no lungs are found nothing is cut away, and a usual lung's density stands for the median."""
+    block = Volume(np.full((40, 40, 20), -600.0, dtype=np.float32), 1.0, 0.0, np.diag([8.0, 8.0, 15.0, 1.0]))
+    assert find_lungs(block) is None
+    expected = (-600 - LUNG_HU + 150) / 400
+    np.testing.assert_allclose(prepare(block, LUNGS), expected, atol=1e-5)
+
+
+def test_heat_comes_back_to_its_place_and_stays_within_the_lungs() -> None:
+    """What is marked on the prepared grid lies, on the scan's voxels, where it was; all outside the lungs is 0."""
+    volume = chest(-400.0)
+    prepared = prepare(volume, LUNGS)
+    heat = unprepare(np.where(np.abs(prepared - MEDIAN) > 0.3, 1, 0).astype(np.float32), volume, LUNGS)
+    assert heat.shape == volume.shape
+    assert heat[LESION].mean() > 0.7
+    assert not heat[:13].any()
+    assert not heat[:, :, :5].any()
+    assert unprepare(np.ones(LUNGS.shape, np.float32), volume, LUNGS)[46:54, 30:50].max() == 0  # the heart's place
+
+
+def test_whole_scans_are_kept_beside_the_lungs(tmp_path: Path, write_scan) -> None:
+    """Copies and shortcuts are looked for in whole scans: one is prepared of each, once for all such settings."""
+    file = write_scan(tmp_path / "scan.nii.gz")
+    cache = ScanCache(tmp_path / "cache", LUNGS)
+    (scan,) = ingest([file], cache)
+    assert cache.whole.settings == WHOLE
+    assert cache.has(scan.sha256)
+    assert cache.whole.has(scan.sha256)
+    assert cache.whole.whole.folder == cache.whole.folder
+    other = ScanCache(tmp_path / "cache", dataclasses.replace(LUNGS, shape=(40, 40, 16)))
+    assert other.folder != cache.folder
+    assert other.whole.folder == cache.whole.folder
+    before = cache.whole.path(scan.sha256).stat().st_mtime_ns
+    ingest([file], other)
+    assert cache.whole.path(scan.sha256).stat().st_mtime_ns == before
+    cache.whole.path(scan.sha256).unlink()
+    ingest([file], cache)
+    assert cache.whole.has(scan.sha256)
+
+
+def test_the_window_must_hold_the_median() -> None:
+    """A window that does not reach to both sides of the lungs' median is refused with the rule."""
+    with pytest.raises(ConfigError, match=r"low < 0 < high with scan\.geometry 'lungs'"):
+        ScanSettings(geometry="lungs", window_hu=(-1000.0, -100.0))
