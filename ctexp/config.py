@@ -46,6 +46,12 @@ class ScanSettings:
     extent_mm: tuple[float, float, float] = (384.0, 384.0, 320.0)
     resampling: Resampling = "linear"
 
+    @property
+    def empty(self) -> float:
+        """What a prepared voxel holds where there is nothing of the scan: air, or with `lungs` their median."""
+        low, high = self.window_hu
+        return -low / (high - low) if self.geometry == "lungs" else 0.0
+
     def __post_init__(self) -> None:
         check(
             len(self.shape) == 3 and all(8 <= n <= 512 for n in self.shape),

@@ -140,6 +140,17 @@ def test_air_does_not_drift() -> None:
     np.testing.assert_allclose(result[tissue], scan[tissue] * 1.2 + 0.1, atol=1e-6)
 
 
+@pytest.mark.parametrize("empty", [0.25, 0.375])
+def test_where_nothing_is_stays_empty(empty: float) -> None:
+    """With another number for nothing (the lungs' median) it enters at the edges, and does not drift either."""
+    scan = np.full((16, 16, 3), empty, dtype=np.float32)
+    scan[5:11, 5:11] = 0.6
+    result = apply_change(scan, Change(rotation_degrees=20, zoom=0.7, gain=1.1, offset=0.05), empty)
+    np.testing.assert_allclose(result[[0, -1]], empty, atol=1e-6)
+    np.testing.assert_allclose(result[7:9, 7:9], empty + (0.6 - empty) * 1.1 + 0.05, atol=1e-5)
+    np.testing.assert_allclose(apply_change(scan, Change(), empty), scan, atol=1e-6)
+
+
 def test_slices_change_alike() -> None:
     """In-plane changes are the same for every slice."""
     scan = np.repeat(picture((16, 16, 1)), 4, axis=2)

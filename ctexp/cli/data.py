@@ -58,17 +58,17 @@ def show(
     scan: Annotated[Path, typer.Argument(metavar="SCAN", help="A NIfTI file, or a DICOM folder, .zip or file.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The PNG to write.")] = Path("scan.png"),
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the augmentation.")] = 0,
-    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Preset whose augmentation is shown.")] = None,
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Preset whose preparation is shown.")] = None,
     series: Annotated[str | None, typer.Option(metavar="NUMBER", help="DICOM series to read: number or UID.")] = None,
     allow_gaps: Annotated[bool, typer.Option(help="Interpolate missing DICOM slices where that is sound.")] = False,
 ) -> None:
-    """Draw a scan's slices in a lung window, and augmented versions of one."""
+    """Draw a scan's slices in a lung window, and augmented versions of what a network reads."""
     from ctexp.experiments.request import compose
     from ctexp.experiments.viewing.show import draw_scan
     from ctexp.scans.read import ReadOptions
 
     _, experiment = compose(preset, None, {})
     options = ReadOptions(series, allow_gaps)
-    facts = draw_scan(scan, out, experiment.augment, seed, options=options, say=narrate)
+    facts = draw_scan(scan, out, experiment, seed, options=options, say=narrate)
     print(facts)
     narrate(f"written: {out}")

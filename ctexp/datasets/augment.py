@@ -47,24 +47,25 @@ def draw_change(settings: AugmentSettings, rng: np.random.Generator) -> Change:
     )
 
 
-def apply_change(scan: npt.NDArray[np.float32], change: Change) -> npt.NDArray[np.float32]:
+def apply_change(scan: npt.NDArray[np.float32], change: Change, empty: float = 0.0) -> npt.NDArray[np.float32]:
     """Apply a change to a prepared scan.
 
     Args:
         scan: (rows, columns, slices) float32 in 0..1; not changed.
         change: what to do.
+        empty: what a voxel holds where nothing of the scan is (`ScanSettings.empty`).
 
     Returns:
-        Another array of the same shape, in 0..1; what comes from outside the picture is air (0).
+        Another array of the same shape, in 0..1; what comes from outside the picture is `empty`.
     """
-    result = _in_plane(scan, change)
+    result = _in_plane(scan - np.float32(empty) if empty else scan, change)
     if change.gain != 1.0 or change.offset != 0.0:
-        air = result <= 0.0
+        nothing = result == 0.0
         result *= np.float32(change.gain)
         result += np.float32(change.offset)
-        result[air] = 0.0  # air is what a scanner is calibrated on: it does not drift
-        np.clip(result, 0.0, 1.0, out=result)
-    return result
+        result[nothing] = 0.0  # air is what a scanner is calibrated on, a median what is counted from: neither drifts
+    result += np.float32(empty)
+    return np.clip(result, 0.0, 1.0, out=result)
 
 
 def _in_plane(scan: npt.NDArray[np.float32], change: Change) -> npt.NDArray[np.float32]:
@@ -88,7 +89,6 @@ def _in_plane(scan: npt.NDArray[np.float32], change: Change) -> npt.NDArray[np.f
             part = np.take(pixels, (row * columns + column)[inside], axis=0)
             part *= weight[inside][:, None]
             result[inside] += part
-    np.minimum(result, 1.0, out=result)  # four weights can sum to a rounding error above 1
     return result.reshape(rows, columns, slices)
 
 

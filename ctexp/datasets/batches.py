@@ -59,5 +59,5 @@ def training_batch(
     inputs = []
     for number in numbers:
         change = draw_change(augment, np.random.default_rng([seed, epoch, _CHANGE, int(number)]))
-        inputs.append(apply_change(restore(cache.load(scans[number].sha256)), change))
+        inputs.append(apply_change(restore(cache.load(scans[number].sha256)), change, cache.settings.empty))
     return np.stack(inputs)[..., None], labels_of([scans[number] for number in numbers])

@@ -1,6 +1,6 @@
 """Cached scans to Keras: training batches made by threads while the step runs, and outputs for any scans."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from ctexp.config import AugmentSettings
 from ctexp.datasets.batches import Batch, epoch_order, load_inputs, training_batch
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import LabelledScan
-from ctexp.datasets.ingest import cores
+from ctexp.datasets.ingest import cores, ordered_map
 
 
 def count_steps(scans: int, batch_size: int) -> int:
@@ -18,7 +18,7 @@ def count_steps(scans: int, batch_size: int) -> int:
     return max(1, scans // batch_size)
 
 
-class TrainingFeed(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no types
+class TrainingFeed:
     """The batches of one epoch, in that epoch's order and with its changes.
 
     A random remainder of less than a batch is left out, so that every step has the same shape.
@@ -34,7 +34,6 @@ class TrainingFeed(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships 
         seed: int,
         epoch: int,
     ) -> None:
-        super().__init__(workers=max(1, cores() // 2), use_multiprocessing=False, max_queue_size=4)
         self._cache, self._scans, self._augment = cache, scans, augment
         self._batch_size, self._seed, self._epoch = batch_size, seed, epoch
         self._order = epoch_order(len(scans), seed, epoch)
@@ -42,7 +41,10 @@ class TrainingFeed(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships 
     def __len__(self) -> int:
         return count_steps(len(self._scans), self._batch_size)
 
-    def __getitem__(self, step: int) -> Batch:
+    def __iter__(self) -> Iterator[Batch]:
+        return ordered_map(self._batch, range(len(self)), max(1, cores() // 2))
+
+    def _batch(self, step: int) -> Batch:
         numbers = self._order[step * self._batch_size : (step + 1) * self._batch_size]
         return training_batch(self._cache, self._scans, numbers, self._augment, seed=self._seed, epoch=self._epoch)
 

@@ -2,8 +2,10 @@
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import numpy as np
@@ -58,6 +60,7 @@ class Epoch:
             learning_rate.
         standing: after this epoch.
         seconds: duration, validation included.
+        waited: seconds of it in which the next batch was not ready.
         outputs: what the network said of the validation scans.
     """
 
@@ -65,6 +68,7 @@ class Epoch:
     metrics: dict[str, float]
     standing: Standing
     seconds: float
+    waited: float
     outputs: Outputs
 
     @property
@@ -106,14 +110,8 @@ def train(
         began = time.monotonic()
         _reseed_dropout(network, seed, number)
         feed = TrainingFeed(data.cache, data.train, settings.batch_size, augment, seed=seed, epoch=number)
-        history = network.fit(
-            feed,
-            epochs=1,
-            shuffle=False,  # the feed draws its own order
-            verbose=0,
-            callbacks=[_StepWatch(on_step, number, len(feed))] if on_step else None,
-            class_weight=class_weights(data.train) if settings.class_weights else None,
-        ).history
+        weights = class_weights(data.train) if settings.class_weights else None
+        seen, waited = _run_steps(network, feed, weights, on_step and partial(on_step, number))
         recalibrate(
             network,
             data.cache,
@@ -123,14 +121,14 @@ def train(
             seed=seed,
         )
         outputs = ask(network, data, settings.batch_size)
-        if not (outputs.finite and math.isfinite(history["loss"][-1])):
+        if not (outputs.finite and math.isfinite(seen["loss"])):
             raise WorkError(
-                f"training: epoch {number}: loss and outputs must stay finite, the loss is {history['loss'][-1]}; "
+                f"training: epoch {number}: loss and outputs must stay finite, the loss is {seen['loss']}; "
                 "lower training.learning_rate"
             )
         metrics = {
-            "loss": float(history["loss"][-1]),
-            "accuracy": float(history["accuracy"][-1]),
+            "loss": seen["loss"],
+            "accuracy": seen["accuracy"],
             "val_loss": outputs.loss,
             "val_accuracy": float(np.mean((outputs.logits >= 0) == (outputs.labels == 1))),
             "val_auc": auc(outputs.labels, outputs.logits).value,
@@ -138,7 +136,7 @@ def train(
         }
         sign = -1.0 if settings.monitor == "val_loss" else 1.0
         standing = standing.after((sign * metrics[settings.monitor], -metrics["val_loss"]))
-        yield Epoch(number, metrics, standing, time.monotonic() - began, outputs)
+        yield Epoch(number, metrics, standing, time.monotonic() - began, waited, outputs)
 
 
 def ask(network: keras.Model, data: TrainingData, batch_size: int) -> Outputs:
@@ -169,16 +167,28 @@ def class_weights(scans: tuple[LabelledScan, ...]) -> dict[int, float]:
     return {label: float(len(scans) / (2 * count)) for label, count in enumerate(counts) if count}
 
 
-class _StepWatch(keras.callbacks.Callback):  # type: ignore[misc]  # keras ships no types
-    """Tells (epoch, step, steps) after each step."""
+def _run_steps(
+    network: keras.Model,
+    feed: TrainingFeed,
+    weights: dict[int, float] | None,
+    on_step: Callable[[int, int], None] | None,
+) -> tuple[dict[str, float], float]:
+    """Take the steps of an epoch; give the means over them by name, and the seconds spent waiting for batches.
 
-    def __init__(self, on_step: Callable[[int, int, int], None], epoch: int, steps: int) -> None:
-        super().__init__()
-        self._on_step, self._epoch, self._steps = on_step, epoch, steps
-
-    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
-        """Tell."""
-        self._on_step(self._epoch, batch + 1, self._steps)
+    Not by Keras's `fit`, whose way of handing over batches costs an eighth of an epoch of the default network.
+    """
+    sums: dict[str, float] = defaultdict(float)
+    waited, ready = 0.0, time.monotonic()
+    for step, (inputs, labels) in enumerate(feed, start=1):
+        waited += time.monotonic() - ready
+        network.reset_metrics()
+        told = network.train_on_batch(inputs, labels, class_weight=weights, return_dict=True)
+        for name, value in told.items():
+            sums[name] += float(value) / len(feed)
+        if on_step:
+            on_step(step, len(feed))
+        ready = time.monotonic()
+    return sums, waited
 
 
 def _schedule(settings: TrainingSettings, steps: int) -> "float | keras.optimizers.schedules.LearningRateSchedule":

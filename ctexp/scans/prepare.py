@@ -43,10 +43,9 @@ def prepare(volume: Volume, settings: ScanSettings) -> npt.NDArray[np.float32]:
     result -= np.float32(low)
     result *= np.float32(1.0 / (high - low))
     if frame.shown is not None:
-        median = np.float32(-settings.window_hu[0] / (high - low))
-        result -= median
+        result -= np.float32(settings.empty)
         result *= frame.shown
-        result += median
+        result += np.float32(settings.empty)
     return np.clip(result, 0.0, 1.0, out=result)
 
 

@@ -106,7 +106,12 @@ def log_inputs(run: Run, cache: ScanCache, split: Split, experiment: Experiment)
     views = [("as prepared", arrays[1][:, :, middle])]
     for number in range(1, 8):
         change = draw_change(experiment.augment, np.random.default_rng([experiment.seed, number]))
-        views.append((f"{change.rotation_degrees:+.0f} degrees", apply_change(arrays[1], change)[:, :, middle]))
+        views.append(
+            (
+                f"{change.rotation_degrees:+.0f} degrees",
+                apply_change(arrays[1], change, experiment.scan.empty)[:, :, middle],
+            )
+        )
     run.log_figure(figures.pictures(views, "One scan, augmented", columns=4), "pictures/augmented.png")
 
 

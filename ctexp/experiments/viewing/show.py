@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ctexp.config import AugmentSettings, ScanSettings
+from ctexp.config import Experiment, ScanSettings
 from ctexp.datasets.augment import apply_change, draw_change
 from ctexp.errors import WorkError
 from ctexp.files import atomic_write
@@ -21,7 +21,7 @@ LUNG_WINDOW_HU = (-1350.0, 150.0)
 def draw_scan(
     path: Path,
     out: Path,
-    augment: AugmentSettings,
+    experiment: Experiment,
     seed: int,
     *,
     options: ReadOptions = ReadOptions(),  # noqa: B008 - it is frozen
@@ -32,7 +32,7 @@ def draw_scan(
     Args:
         path: the scan.
         out: the picture.
-        augment: ranges of the changes.
+        experiment: whose preparation and augmentation are shown.
         seed: of the changes.
         options: how a DICOM series is read.
         say: told what reading had to decide.
@@ -55,12 +55,14 @@ def draw_scan(
     slices = min(512, max(8, volume.shape[2]))
     lung = ScanSettings(shape=(256, 256, slices), window_hu=LUNG_WINDOW_HU, resampling="area")
     view = prepare(volume, lung)
-    middle = prepare(volume, dataclasses.replace(lung, window_hu=ScanSettings().window_hu))[:, :, [slices // 2]]
+    read = dataclasses.replace(experiment.scan, shape=lung.shape)
+    middle = prepare(volume, read)[:, :, [slices // 2]]
     rng = np.random.default_rng(seed)
-    versions = [middle] + [apply_change(middle, draw_change(augment, rng)) for _ in range(5)]
+    changes = [draw_change(experiment.augment, rng) for _ in range(5)]
+    versions = [middle] + [apply_change(middle, change, read.empty) for change in changes]
     sheets = [
         ("slices from head to feet, patient's right on the left", montage(view, tiles=24, columns=6)),
-        ("one slice as a network reads it, then augmented", sheet([image[:, :, 0] for image in versions], 6)),
+        ("a slice of what a network reads, then augmented", sheet([image[:, :, 0] for image in versions], 6)),
     ]
     heights = [picture.shape[0] for _, picture in sheets]
     figure = Figure(figsize=(12, 12 * sum(heights) / sheets[0][1].shape[1] + 0.9), layout="constrained")
