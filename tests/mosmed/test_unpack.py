@@ -19,8 +19,6 @@ from ctexp.datasets.mosmed.layout import place_of
 from ctexp.datasets.mosmed.unpack import open_archive
 from ctexp.errors import DataError, WorkError
 
-pytestmark = pytest.mark.slow  # real servers, archives and processes
-
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory: pytest.TempPathFactory) -> bytes:
