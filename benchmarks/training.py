@@ -2,7 +2,8 @@
 
     python -m benchmarks.training [--scans 200] [--epochs 15] [--difficulty standard,hard] [--plain-minutes 45]
 
-Synthetic scans of 512x512, none of those on which a preset was chosen, are drawn into a temporary folder. For each difficulty, in turn, whole processes:
+Synthetic scans of 512x512, none of those on which a preset was chosen, are drawn into a temporary folder. For each
+difficulty, in turn, whole processes:
 
 - the published program (`benchmarks.plain_training`) on ctexp's own split, ended after --plain-minutes;
 - `ctexp train` with the `default` preset in a fresh project, and a second time with its cache;

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from ctexp.scans.masks import widen_in_plane
 from ctexp.scans.quality.anatomy import anatomy_of
 from ctexp.scans.quality.coarse import strides
 from ctexp.scans.volume import Volume
@@ -61,14 +62,7 @@ def _closed(mask: Mask, spacing_mm: tuple[float, float, float]) -> Mask:
     reach = [int(np.ceil(CLOSED_MM / step)) + 1 for step in (x, y)]
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     part = np.pad(mask[box], ((reach[0],) * 2, (reach[1],) * 2, (0, 0)))
-    part = _distance_mm(~part, x, y) <= CLOSED_MM
-    part = _distance_mm(part, x, y) > CLOSED_MM + RIM_MM
+    part = widen_in_plane(part, CLOSED_MM, (x, y))
+    part = ~widen_in_plane(~part, CLOSED_MM + RIM_MM, (x, y))
     closed[box] = part[reach[0] : -reach[0], reach[1] : -reach[1]]
     return closed
-
-
-def _distance_mm(mask: Mask, x: float, y: float) -> npt.NDArray[np.float64]:
-    """Give for each point of a mask how far the next point outside is, within its slice."""
-    far = 1e4  # from slice to slice: nothing there is nearest
-    distance: npt.NDArray[np.float64] = ndimage.distance_transform_edt(mask, sampling=(x, y, far))
-    return distance

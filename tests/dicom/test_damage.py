@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
-import ctexp.scans.dicom.archive
 import ctexp.scans.dicom.header
 import ctexp.scans.dicom.library
 import ctexp.scans.dicom.parts

@@ -12,9 +12,6 @@ from typing import Any
 import pytest
 
 import ctexp.scans.dicom.archive
-import ctexp.scans.dicom.header
-import ctexp.scans.dicom.library
-import ctexp.scans.dicom.parts
 from ctexp.errors import ScanError
 from ctexp.scans.read import read_scan
 
