@@ -90,7 +90,7 @@ def measure(networks: list[OnnxNetwork], case: Case, settings: ScanSettings, met
     """Give share and chance in the scan, share and chance in the lungs, the hottest voxel's luck, and seconds."""
     prepared = restore(quantise(prepare(case.volume, settings)))
     began = time.perf_counter()
-    evidence = explain_prepared(networks, prepared, method=method)
+    evidence = explain_prepared(networks, prepared, settings, method=method)
     seconds = time.perf_counter() - began
     heat = np.maximum(unprepare(np.maximum(evidence.values, 0), case.volume, settings), 0)
     inside, in_lungs, whole = heat[case.lesions].sum(), heat[case.lungs].sum(), heat.sum()

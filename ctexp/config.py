@@ -31,10 +31,12 @@ class ScanSettings:
 
     Attributes:
         shape: (rows, columns, slices) of the prepared array.
-        window_hu: (low, high) in HU, mapped linearly to 0..1 and clipped; with `lungs` counted from the lungs' median.
+        window_hu: (low, high) in HU, mapped linearly to 0..1 and clipped.
         geometry: `stretch` maps each axis of the scan to the target size whatever its spacing (the published recipe);
             `physical` keeps millimetres: the field `extent_mm` round the body's centre, cropped or padded with air;
-            `lungs` maps the box round the lungs, and puts their median in place of all that is no lung.
+            `lungs` maps the box round the lungs, counts HU from their level (their median, -750 at most), and puts
+            that level in place of all that is no lung.
+        lungs_hu: (low, high) in HU from the lungs' level, in place of `window_hu` with `lungs`.
         extent_mm: (rows, columns, slices) in mm that `physical` covers.
         resampling: `linear` samples between the two nearest voxels (the published recipe); `area` averages over the
             voxels that an output voxel covers, which keeps less of the noise where an axis shrinks.
@@ -43,13 +45,19 @@ class ScanSettings:
     shape: tuple[int, int, int] = (128, 128, 64)
     window_hu: tuple[float, float] = (-1000.0, 400.0)
     geometry: Geometry = "stretch"
+    lungs_hu: tuple[float, float] = (-150.0, 250.0)
     extent_mm: tuple[float, float, float] = (384.0, 384.0, 320.0)
     resampling: Resampling = "linear"
 
     @property
+    def scale_hu(self) -> tuple[float, float]:
+        """The HU that become 0 and 1; with `lungs` counted from their level."""
+        return self.lungs_hu if self.geometry == "lungs" else self.window_hu
+
+    @property
     def empty(self) -> float:
-        """What a prepared voxel holds where there is nothing of the scan: air, or with `lungs` their median."""
-        low, high = self.window_hu
+        """What a prepared voxel holds where there is nothing of the scan: air, or with `lungs` their level."""
+        low, high = self.lungs_hu
         return -low / (high - low) if self.geometry == "lungs" else 0.0
 
     def __post_init__(self) -> None:
@@ -60,12 +68,7 @@ class ScanSettings:
             self.shape,
         )
         check(self.window_hu[0] < self.window_hu[1], "scan.window_hu", "low < high", self.window_hu)
-        check(
-            self.geometry != "lungs" or self.window_hu[0] < 0 < self.window_hu[1],
-            "scan.window_hu",
-            "low < 0 < high with scan.geometry 'lungs', where 0 is the lungs' median",
-            self.window_hu,
-        )
+        check(self.lungs_hu[0] < 0 < self.lungs_hu[1], "scan.lungs_hu", "low < 0 < high", self.lungs_hu)
         check(all(n > 0 for n in self.extent_mm), "scan.extent_mm", "three lengths > 0 mm", self.extent_mm)
 
 

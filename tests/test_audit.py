@@ -225,7 +225,7 @@ def test_false_alarms_of_three_questions_together(rng) -> None:
 
 def test_a_network_that_is_shown_the_lungs_alone_has_nothing_else_to_read(tmp_path, write_scan) -> None:
     """With `lungs` the two controls that ask the network are left out; the others look at whole scans."""
-    settings = ScanSettings(shape=(16, 16, 16), window_hu=(-150.0, 250.0), geometry="lungs", resampling="area")
+    settings = ScanSettings(shape=(16, 16, 16), geometry="lungs", resampling="area")
     cache = ScanCache(tmp_path / "cache", settings)
     files = [write_scan(tmp_path / f"{number}.nii.gz", number) for number in range(4)]
     scans = [

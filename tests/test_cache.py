@@ -82,6 +82,7 @@ def test_quantising_is_idempotent_and_keeps_order(values: list[float]) -> None:
         {"window_hu": (-1000.0, 401.0)},
         {"geometry": "physical"},
         {"geometry": "lungs"},
+        {"lungs_hu": (-150.0, 251.0)},
         {"extent_mm": (1.0, 2.0, 3.0)},
         {"resampling": "area"},
     ],

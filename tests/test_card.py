@@ -170,6 +170,16 @@ def test_an_ensembles_numbers_rest_on_both_sides() -> None:
     assert cell(text, "validation scans") == "88 normal, 72 abnormal, out of fold"
 
 
+def test_what_a_network_of_the_lungs_cannot_see_is_told() -> None:
+    """A version that is shown the lungs alone says what it takes for chest wall; another one does not."""
+    facts = full()
+    assert facts.manifest is not None
+    manifest = dataclasses.replace(facts.manifest, scan=ScanSettings(geometry="lungs"))
+    lungs = dataclasses.replace(facts, manifest=manifest)
+    told = [" ".join(as_markdown(compose_card(one)).split()) for one in (facts, lungs)]
+    assert ["a consolidation wider than 4 cm" in text for text in told] == [False, True]
+
+
 def test_logged_text_is_never_markup() -> None:
     """Names and reasons that look like HTML or Markdown are shown as they are, in both forms."""
     evil = "<script>alert(1)</script> | **x** [y](http://z)\nnew line"

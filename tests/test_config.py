@@ -83,6 +83,7 @@ def test_published_preset_has_the_published_numbers() -> None:
         "scan.shape": (128, 128, 64),
         "scan.window_hu": (-1000.0, 400.0),
         "scan.geometry": "stretch",
+        "scan.lungs_hu": (-150.0, 250.0),
         "scan.resampling": "linear",
         "network.filters": (64, 64, 128, 256),
         "network.kernel": 3,
@@ -103,7 +104,7 @@ def test_unknown_preset() -> None:
     """The nearest preset is suggested; without a near one all are listed."""
     with pytest.raises(ConfigError, match="--preset publishd: no such preset; did you mean published"):
         get_preset("publishd")
-    with pytest.raises(ConfigError, match="known: published, default, smoke"):
+    with pytest.raises(ConfigError, match="known: published, default, whole, smoke"):
         get_preset("xyz")
 
 

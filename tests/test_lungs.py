@@ -15,7 +15,7 @@ from ctexp.scans.frame import LUNG_HU, locate
 from ctexp.scans.lungs import find_lungs
 from ctexp.scans.unprepare import unprepare
 
-LUNGS = ScanSettings(shape=(32, 32, 16), window_hu=(-150.0, 250.0), geometry="lungs", resampling="area")
+LUNGS = ScanSettings(shape=(32, 32, 16), geometry="lungs", resampling="area")
 MEDIAN = 150 / 400
 LESION = (slice(70, 76), slice(30, 36), slice(12, 15))
 
@@ -52,7 +52,7 @@ def test_the_box_is_that_of_the_lungs() -> None:
 
 
 def test_only_what_lies_in_the_lungs_is_shown() -> None:
-    """Chest wall, heart, spine, table and air are the lungs' median; another chest round the same lungs is the same."""
+    """Chest wall, heart, spine, table and air are the lungs' level; another chest round the same lungs is the same."""
     one = prepare(chest(-400.0), LUNGS)
     other = np.array(chest(-400.0).stored)
     other[:, :14] = 300  # another back
@@ -63,7 +63,7 @@ def test_only_what_lies_in_the_lungs_is_shown() -> None:
 
 
 @pytest.mark.parametrize("lung_hu", [-900.0, -850.0, -760.0])
-def test_density_is_counted_from_the_lungs_median(lung_hu: float) -> None:
+def test_density_is_counted_from_the_lungs_level(lung_hu: float) -> None:
     """A deep and a shallow breath look alike; what rises over the rest of the lung shows by how much it does."""
     prepared = prepare(chest(lung_hu + 120, lung_hu=lung_hu), LUNGS)
     np.testing.assert_allclose(prepared, prepare(chest(-730.0), LUNGS), atol=1e-5)
@@ -128,7 +128,28 @@ def test_whole_scans_are_kept_beside_the_lungs(tmp_path: Path, write_scan) -> No
     assert cache.whole.has(scan.sha256)
 
 
-def test_the_window_must_hold_the_median() -> None:
-    """A window that does not reach to both sides of the lungs' median is refused with the rule."""
-    with pytest.raises(ConfigError, match=r"low < 0 < high with scan\.geometry 'lungs'"):
-        ScanSettings(geometry="lungs", window_hu=(-1000.0, -100.0))
+def test_the_scale_must_hold_the_level() -> None:
+    """A scale that does not reach to both sides of the lungs' level is refused with the rule."""
+    with pytest.raises(ConfigError, match=r"scan\.lungs_hu: must be low < 0 < high"):
+        ScanSettings(lungs_hu=(100.0, 300.0))
+
+
+@pytest.mark.parametrize("share", [0.45, 0.6, 0.85])
+def test_disease_of_most_of_the_lung_is_bright(share: float) -> None:
+    """Ground glass in more than half of the lung does not pass for its level: it is well above, whatever its share."""
+    volume = chest()
+    top = 25 + round(share * 35)
+    stored = np.array(volume.stored)
+    glass = (stored == -850) & (np.arange(80)[None, :, None] < top)
+    stored[glass] = -600
+    prepared = prepare(dataclasses.replace(volume, stored=stored), LUNGS)
+    assert (prepared > MEDIAN + 0.25).mean() > 0.5 * share * (np.abs(prepared - MEDIAN) > 1e-3).mean()
+    assert prepared.max() < 1.0 or (prepared > 0.999).mean() < 0.1
+
+
+def test_rules_of_what_lungs_are_make_entries_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays that were prepared by other rules for lungs are not taken for these; whole scans do not depend on them."""
+    lungs, whole = ScanCache(tmp_path, LUNGS), ScanCache(tmp_path, WHOLE)
+    monkeypatch.setattr("ctexp.datasets.cache.LUNG_RULES", 99)
+    assert ScanCache(tmp_path, LUNGS).folder != lungs.folder
+    assert ScanCache(tmp_path, WHOLE).folder == whole.folder

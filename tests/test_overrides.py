@@ -17,6 +17,7 @@ from ctexp.presets import PRESETS
 CHANGES: dict[str, object] = {
     "scan.shape": [16, 24, 8],
     "scan.window_hu": [-900, 500.5],
+    "scan.lungs_hu": [-200, 300],
     "scan.geometry": "physical",
     "augment.flip": True,
     "augment.scale": 0.25,

@@ -99,11 +99,11 @@ def look_words(number: int, of_other_tests: int) -> str:
 def _print_audit(report: "EvaluationReport") -> None:
     controls = report.controls or ()
     print(f"{'Audit: what tells them apart?':<31}    AUC   95 % interval      n")
-    print(_row("network, whole scans", report.estimates["auc"]))
+    print(_row("network, scans as they are", report.estimates["auc"]))
     for control in controls:
         print(_row(control.words, control.estimate))
     if "border_only" not in {control.name for control in controls}:
-        _say("The network is shown the lungs alone: what lies round them cannot be what it answers by.")
+        _say("The network is shown the lungs alone: it was not asked about scans without them.")
     found = [control.sentence for control in controls if control.found]
     for sentence in found or ["No shortcut was found by these controls; that does not prove that there is none."]:
         _say(f"Doubt: {sentence}" if found else sentence)

@@ -12,6 +12,9 @@ import numpy.typing as npt
 
 from ctexp.config import AugmentSettings
 
+_NOTHING = 2e-5
+"""Of the scale: a cached number is off by up to 1/131070."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -60,10 +63,10 @@ def apply_change(scan: npt.NDArray[np.float32], change: Change, empty: float = 0
     """
     result = _in_plane(scan - np.float32(empty) if empty else scan, change)
     if change.gain != 1.0 or change.offset != 0.0:
-        nothing = result == 0.0
+        nothing = np.abs(result) < _NOTHING
         result *= np.float32(change.gain)
         result += np.float32(change.offset)
-        result[nothing] = 0.0  # air is what a scanner is calibrated on, a median what is counted from: neither drifts
+        result[nothing] = 0.0  # air is what a scanner is calibrated on, a level what is counted from: neither drifts
     result += np.float32(empty)
     return np.clip(result, 0.0, 1.0, out=result)
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ctexp.config import ScanSettings
 from ctexp.errors import WorkError
 from ctexp.files import atomic_write
+from ctexp.scans.lungs import RULES as LUNG_RULES
 from ctexp.scans.quality import RULES, Examination
 
 _FORMAT = 2
@@ -39,7 +40,8 @@ class ScanCache:
     """
 
     def __init__(self, folder: Path, settings: ScanSettings) -> None:
-        text = json.dumps([_FORMAT, dataclasses.asdict(settings)], sort_keys=True)
+        found = [RULES, LUNG_RULES] if settings.geometry == "lungs" else []  # what finds body and lungs
+        text = json.dumps([_FORMAT, dataclasses.asdict(settings), *found], sort_keys=True)
         self.settings = settings
         self._root = folder
         self.folder = folder / hashlib.sha256(text.encode()).hexdigest()[:16]

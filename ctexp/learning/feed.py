@@ -42,7 +42,7 @@ class TrainingFeed:
         return count_steps(len(self._scans), self._batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        return ordered_map(self._batch, range(len(self)), max(1, cores() // 2))
+        return ordered_map(self._batch, range(len(self)), min(4, max(1, cores() // 2)))
 
     def _batch(self, step: int) -> Batch:
         numbers = self._order[step * self._batch_size : (step + 1) * self._batch_size]

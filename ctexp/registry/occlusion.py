@@ -14,8 +14,6 @@ PARTS = 8
 """Parts along each axis; a patch is one of them: 8x8x4 voxels of a prepared scan of 64x64x32."""
 SECONDS = 60.0
 """No round begins that would not end within this time."""
-_NOTICEABLE = 0.03
-"""Of the window: 42 HU of 1400."""
 _BATCH = 8
 
 
@@ -42,6 +40,7 @@ def occlude(
     prepared: Array,
     plain: Array,
     *,
+    noticeable: float = 0.0,
     seconds: float = SECONDS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Occlusion:
@@ -55,13 +54,14 @@ def occlude(
         ask: gives (n,) logits of inputs (n, rows, columns, slices, 1).
         prepared: (rows, columns, slices) float32 in 0..1, as `prepare` gives it.
         plain: the same scan without what is to be looked for; a hard edge round a patch would be seen as a finding.
+        noticeable: patches in which the two differ by no more are taken to change nothing.
         seconds: the first round is always finished; a further one begins only where it would end in this time.
         progress: told (patches asked, patches in all) after each batch.
     """
     edges = [-(-n // PARTS) for n in prepared.shape]
     patch = (edges[0], edges[1], edges[2])
     grids = [_patches(prepared.shape, patch, halves) for halves in itertools.product((0, 1), repeat=3)]
-    rounds = [[one for one in grid if np.abs(prepared[one] - plain[one]).max() > _NOTICEABLE] for grid in grids]
+    rounds = [[one for one in grid if np.abs(prepared[one] - plain[one]).max() > noticeable] for grid in grids]
     whole = float(ask(prepared[None, ..., None])[0])
     falls = np.zeros(prepared.shape, dtype=np.float64)
     total, asked, done = sum(map(len, rounds)), 0, 0

@@ -147,7 +147,7 @@ def _array(cell: Cell, shape: tuple[int, int, int]) -> npt.NDArray[np.float32]:
     low, high = float(array.min()), float(array.max())
     if not (low >= 0.0 and high <= 1.0):
         raise InputError(
-            f"{cell.place}: array must be prepared, from 0 (bottom of the window) to 1, got {low:g} to {high:g}; "
+            f"{cell.place}: array must be prepared, from 0 (bottom of the scale) to 1, got {low:g} to {high:g}; "
             "HU go into the columns path or nifti"
         )
     return array

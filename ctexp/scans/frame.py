@@ -17,7 +17,7 @@ from ctexp.scans.volume import Volume
 BODY_HU = -500.0
 """Between air or lung and the thinnest soft tissue: what is denser belongs to the body (or the table)."""
 LUNG_HU = -850.0
-"""Taken for the lungs' median where no lungs are found."""
+"""Taken for the lungs' level where no lungs are found."""
 
 Positions = list[npt.NDArray[np.floating]]
 
@@ -32,7 +32,7 @@ class Frame:
         steps: what one prepared voxel stands for, in voxels of the picture.
         window_hu: (low, high) in HU, which become 0 and 1.
         shown: (rows, columns, slices) float32, 1 where the network is to see the scan, 0 where it is to see the lungs'
-            median; None where it sees all.
+            level; None where it sees all.
     """
 
     centres: Positions
@@ -93,8 +93,8 @@ def _physical(
 
 
 def _round_lungs(shape: tuple[int, ...], lungs: Lungs | None, settings: ScanSettings) -> Frame:
-    """Fill the box round the lungs, the window counted from their median; the whole scan where there are none."""
-    low, high = settings.window_hu
+    """Fill the box round the lungs, HU counted from their level; the whole scan where there are none."""
+    low, high = settings.lungs_hu
     if lungs is None:
         return _stretched(shape, settings, (LUNG_HU + low, LUNG_HU + high))
     inside = as_picture(lungs.inside)
@@ -112,7 +112,7 @@ def _round_lungs(shape: tuple[int, ...], lungs: Lungs | None, settings: ScanSett
         steps.append(float(step))
         places.append((centres[-1] - start) / stride)
     shown = resample(inside.astype(np.float32), places)
-    return Frame(centres, steps, (lungs.median_hu + low, lungs.median_hu + high), shown)
+    return Frame(centres, steps, (lungs.level_hu + low, lungs.level_hu + high), shown)
 
 
 def body_centre(

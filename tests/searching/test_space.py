@@ -283,7 +283,8 @@ def test_a_configuration_that_does_not_fit() -> None:
 def test_every_setting_but_the_fixed_ones_may_vary() -> None:
     """Whatever setting exists, some space of it is read, so that a new setting can be searched at once."""
     samples: dict[Any, list[Any]] = {int: [1, 2], float: [0.125, 0.25], bool: [False, True]}
-    special = {"scan.shape": [[8, 8, 8], [16, 16, 8]], "scan.window_hu": [[-200, 300], [-100, 200]],
+    special = {"scan.shape": [[8, 8, 8], [16, 16, 8]], "scan.window_hu": [[-900, 0], [-1000, 0]],
+               "scan.lungs_hu": [[-200, 300], [-100, 200]],
                "scan.extent_mm": [[1, 2, 3], [4, 5, 6]], "network.filters": [[8], [8, 8]]}  # fmt: skip
     for key, kind in setting_types().items():
         if key not in ("seed", "training.epochs", "training.monitor") and not key.startswith(("split.", "answer.")):

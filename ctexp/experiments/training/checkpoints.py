@@ -35,7 +35,7 @@ FOLDER = "checkpoints"
 
 def state_name(epoch: int) -> str:
     """Give the file name of an epoch's numbers."""
-    return f"epoch-{epoch:04d}.npy"
+    return f"epoch-{epoch:04d}.state"
 
 
 def network_name(epoch: int) -> str:
@@ -52,7 +52,9 @@ def save_checkpoint(run: Run, network: "keras.Model", epoch: int) -> None:
     with tempfile.TemporaryDirectory(prefix="ctexp-checkpoint-") as folder:
         file = Path(folder) / state_name(epoch)
         row = np.concatenate(rows)
-        np.save(file, np.append(row, _checksum(row)), allow_pickle=False)
+        with file.open("wb") as stream:
+            row.tofile(stream)
+            stream.write(_checksum(row))
         run.log_file(file, FOLDER)
 
 
@@ -81,7 +83,7 @@ def load_checkpoint(store: Store, run_id: str, epoch: int, network: "keras.Model
                 network.set_weights(keras.saving.load_model(file, compile=False).get_weights())
             else:
                 _put_back(Path(file), network)
-        except (MlflowException, OSError, ValueError, EOFError) as error:
+        except (MlflowException, OSError, ValueError) as error:
             raise UnknownReferenceError(f"run {run_id}: {place} must be whole: {error}") from error
 
 
@@ -142,8 +144,8 @@ def _held(network: "keras.Model") -> list[Any]:
     return [*network.variables, *optimiser.variables]
 
 
-def _checksum(row: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(zlib.crc32(row.data).to_bytes(4, "little"), np.uint8)
+def _checksum(row: npt.NDArray[np.uint8]) -> bytes:
+    return zlib.crc32(row.data).to_bytes(4, "little")
 
 
 def _put_back(file: Path, network: "keras.Model") -> None:
@@ -152,11 +154,10 @@ def _put_back(file: Path, network: "keras.Model") -> None:
     Raises:
         ValueError: the file holds another network's arrays.
     """
-    with file.open("rb") as stream:
-        row = np.lib.format.read_array(stream, allow_pickle=False)
-    if row.dtype != np.uint8 or row.shape[1:] or not np.array_equal(_checksum(row[:-4]), row[-4:]):
+    data = file.read_bytes()
+    row = np.frombuffer(data[:-4], np.uint8)
+    if _checksum(row) != data[-4:]:
         raise ValueError("its bytes are not those that were written")
-    row = row[:-4]
     held = _held(network)
     kinds = [(np.dtype(variable.dtype), tuple(variable.shape)) for variable in held]
     sizes = [kind.itemsize * math.prod(shape) for kind, shape in kinds]

@@ -15,6 +15,8 @@ from ctexp.tracking.figures_heat import HeatSlice, heat_figure
 from ctexp.tracking.run import Run
 
 NAME = "pictures/explained.png"
+_SHOWN = 1e-4
+"""Of the scale: what differs less from the lungs' level is no part of them."""
 _SLICES = 2
 """Each is drawn twice, and drawing is what costs: about a second in all."""
 
@@ -46,8 +48,10 @@ def log_explanations(
     columns = []
     for word, number in (("best", order[-1]), ("worst", order[0])):
         prepared = restore(cache.load(scans[number].sha256))
-        evidence = explain_prepared(networks, prepared)
+        evidence = explain_prepared(networks, prepared, cache.settings)
         heat = np.maximum(evidence.values, 0)
+        if cache.settings.geometry == "lungs":  # a cell reaches beyond what is shown
+            heat *= np.abs(prepared - np.float32(cache.settings.empty)) > _SHOWN
         heat /= heat.max() or np.float32(1)
         chosen = hottest_slices(heat, min(_SLICES, heat.shape[2]))
         said = f"{word}: {100 * outputs.probabilities[number]:.1f} % abnormal"

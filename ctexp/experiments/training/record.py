@@ -97,9 +97,9 @@ def log_inputs(run: Run, cache: ScanCache, split: Split, experiment: Experiment)
     sheets = [
         (f"{_WORDS[scan.label]} ({scan.class_name})", montage(array)) for scan, array in zip(shown, arrays, strict=True)
     ]
-    low, high = experiment.scan.window_hu
+    low, high = experiment.scan.scale_hu
     size = "x".join(map(str, experiment.scan.shape))
-    over = " over the lungs' median" if experiment.scan.geometry == "lungs" else ""
+    over = " from the lungs' level" if experiment.scan.geometry == "lungs" else ""
     title = f"What the network reads: {size}, {low:g} to {high:g} HU{over}"
     run.log_figure(figures.pictures(sheets, title), "pictures/inputs.png")
     middle = experiment.scan.shape[2] // 2

@@ -27,7 +27,7 @@ def draw_scan(
     options: ReadOptions = ReadOptions(),  # noqa: B008 - it is frozen
     say: Callable[[str], None] | None = None,
 ) -> str:
-    """Write a PNG: slices from head to feet in a lung window, below them augmented versions of the middle one.
+    """Write a PNG: slices from head to feet in a lung window, below them what a network reads of one, augmented.
 
     Args:
         path: the scan.
@@ -60,8 +60,12 @@ def draw_scan(
     rng = np.random.default_rng(seed)
     changes = [draw_change(experiment.augment, rng) for _ in range(5)]
     versions = [middle] + [apply_change(middle, change, read.empty) for change in changes]
+    low, high = LUNG_WINDOW_HU
     sheets = [
-        ("slices from head to feet, patient's right on the left", montage(view, tiles=24, columns=6)),
+        (
+            f"slices from head to feet, patient's right on the left, {low:g} to {high:g} HU",
+            montage(view, tiles=24, columns=6),
+        ),
         ("a slice of what a network reads, then augmented", sheet([image[:, :, 0] for image in versions], 6)),
     ]
     heights = [picture.shape[0] for _, picture in sheets]
@@ -71,8 +75,7 @@ def draw_scan(
         axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
         axes.set_title(caption, fontsize=10)
         axes.axis("off")
-    low, high = LUNG_WINDOW_HU
-    figure.suptitle(f"{path.name}, window {low:g} to {high:g} HU")
+    figure.suptitle(path.name)
     try:
         with atomic_write(out) as stream:
             figure.savefig(stream, format="png", dpi=110)

@@ -121,6 +121,11 @@ def _caveats(facts: CardFacts) -> Iterable[str]:
     area = logged.get("val_auc", math.nan)
     if any(area <= logged.get(f"val_{key}", math.nan) for key in BASELINES):
         yield "A threshold on mean density orders the validation scans as well: the network adds nothing there."
+    if facts.manifest is not None and facts.manifest.scan.geometry == "lungs":
+        yield (
+            "The network is shown the lungs alone, as their air marks them out: a consolidation wider than 4 cm that "
+            "touches the chest wall is taken for chest wall, and nothing is said of it or of what lies outside."
+        )
     if facts.manifest is not None and not facts.manifest.calibrated_on:
         yield "Its probabilities were not calibrated."
     forced = [event for event in facts.history.events if event.version == facts.version and event.what == "forced"]
