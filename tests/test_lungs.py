@@ -144,7 +144,6 @@ def test_disease_of_most_of_the_lung_is_bright(share: float) -> None:
     stored[glass] = -600
     prepared = prepare(dataclasses.replace(volume, stored=stored), LUNGS)
     assert (prepared > MEDIAN + 0.25).mean() > 0.5 * share * (np.abs(prepared - MEDIAN) > 1e-3).mean()
-    assert prepared.max() < 1.0 or (prepared > 0.999).mean() < 0.1
 
 
 def test_rules_of_what_lungs_are_make_entries_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
