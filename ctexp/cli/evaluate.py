@@ -102,7 +102,7 @@ def _print_audit(report: "EvaluationReport") -> None:
     print(_row("network, scans as they are", report.estimates["auc"]))
     for control in controls:
         print(_row(control.words, control.estimate))
-    if "border_only" not in {control.name for control in controls}:
+    if report.chosen.cache.settings.geometry == "lungs":
         _say("The network is shown the lungs alone: it was not asked about scans without them.")
     found = [control.sentence for control in controls if control.found]
     for sentence in found or ["No shortcut was found by these controls; that does not prove that there is none."]:

@@ -64,9 +64,8 @@ def ablate(prepared: Prepared, settings: ScanSettings, extent_mm: tuple[float, f
     soft = soft[(soft > SOFT_HU[0]) & (soft < SOFT_HU[1])]
     if not anatomy.lungs.any() or not soft.size:
         return Ablations(None, without_body)
-    middle = anatomy.spine[0] if anatomy.spine else int(np.mean(np.flatnonzero(anatomy.body.any(axis=(1, 2)))))
     whole = np.zeros_like(anatomy.lungs)
-    for half in (slice(None, middle), slice(middle, None)):
+    for half in (slice(None, anatomy.middle), slice(anatomy.middle, None)):
         whole[half] = _filled(anatomy.lungs[half])
     tissue = np.float32((float(np.median(soft)) - low) / (high - low))
     inside = _grown(whole, spacing_mm) & anatomy.body

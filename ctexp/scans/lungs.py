@@ -44,9 +44,11 @@ def find_lungs(volume: Volume) -> Lungs | None:
     anatomy = anatomy_of(volume)
     if anatomy is None or not anatomy.lungs.any():
         return None
-    middle = anatomy.spine[0] if anatomy.spine else int(np.mean(np.flatnonzero(anatomy.body.any(axis=(1, 2)))))
     inside = np.zeros_like(anatomy.lungs)
-    for half in (slice(None, middle), slice(middle, None)):  # closed together they would have the heart between them
+    for half in (
+        slice(None, anatomy.middle),
+        slice(anatomy.middle, None),
+    ):  # closed together they would have the heart between them
         inside[half] = _closed(anatomy.lungs[half], anatomy.coarse.spacing_mm)
     aerated = inside & anatomy.lungs
     if not aerated.any():

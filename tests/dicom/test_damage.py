@@ -2,7 +2,6 @@
 
 import importlib.util
 import struct
-import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.refusals import refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
@@ -19,19 +19,6 @@ import ctexp.scans.dicom.library
 import ctexp.scans.dicom.parts
 from ctexp.errors import ScanError
 from ctexp.scans.read import read_scan
-
-
-def refused(path: Path, says: str) -> None:
-    """Check that a scan is refused in one line and in little memory."""
-    tracemalloc.start()
-    try:
-        with pytest.raises(ScanError, match=says) as caught:
-            read_scan(path)
-        assert tracemalloc.get_traced_memory()[1] < 8 << 20
-    finally:
-        tracemalloc.stop()
-    assert str(caught.value).startswith(str(path))
-    assert "\n" not in str(caught.value)
 
 
 def test_every_cut_is_noticed(ct: SimpleNamespace, tmp_path: Path) -> None:

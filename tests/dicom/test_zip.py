@@ -2,7 +2,6 @@
 
 import io
 import struct
-import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,23 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from helpers.refusals import refused
 
 import ctexp.scans.dicom.archive
-from ctexp.errors import ScanError
 from ctexp.scans.read import read_scan
-
-
-def refused(path: Path, says: str) -> None:
-    """Check that a scan is refused in one line and in little memory."""
-    tracemalloc.start()
-    try:
-        with pytest.raises(ScanError, match=says) as caught:
-            read_scan(path)
-        assert tracemalloc.get_traced_memory()[1] < 8 << 20
-    finally:
-        tracemalloc.stop()
-    assert str(caught.value).startswith(str(path))
-    assert "\n" not in str(caught.value)
 
 
 def zipped(path: Path, members: dict[str, bytes], **options: Any) -> Path:

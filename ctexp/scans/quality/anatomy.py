@@ -43,6 +43,11 @@ class Anatomy:
     spine: tuple[int, int] | None
 
     @property
+    def middle(self) -> int:
+        """Place along x between right and left: the spine's, or the body's middle where there is no bone."""
+        return self.spine[0] if self.spine else int(np.mean(np.flatnonzero(self.body.any(axis=(1, 2)))))
+
+    @property
     def lung_litres(self) -> float:
         """Volume of both lungs."""
         return float(self.lungs.sum()) * self.coarse.litres
