@@ -29,7 +29,7 @@ import numpy as np
 
 from benchmarks.figures import keep
 from benchmarks.process import measure
-from ctexp.datasets.ingest import cores
+from ctexp.datasets.parallel import cores
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
 from ctexp.experiments.answering.predict import load_model
 from ctexp.project import Project

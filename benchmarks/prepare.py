@@ -23,7 +23,8 @@ from scipy import ndimage
 from benchmarks.figures import keep
 from ctexp.config import ScanSettings
 from ctexp.datasets.cache import ScanCache, restore
-from ctexp.datasets.ingest import cores, ingest, ordered_map
+from ctexp.datasets.ingest import ingest
+from ctexp.datasets.parallel import cores, ordered_map
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
 from ctexp.presets import get_preset
 

@@ -1,9 +1,7 @@
 """Scan files to cache entries: order, errors, memory, nothing done twice."""
 
 import hashlib
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,7 @@ import pytest
 
 from ctexp.config import ScanSettings
 from ctexp.datasets.cache import ScanCache, restore
-from ctexp.datasets.ingest import cores, ingest, ordered_map
+from ctexp.datasets.ingest import ingest
 from ctexp.errors import ScanError, WorkError
 from ctexp.scans import prepare, read_scan
 
@@ -71,47 +69,3 @@ def test_cache_that_cannot_be_written(tmp_path: Path, write_scan: Callable[..., 
     (tmp_path / "cache").write_bytes(b"")
     with pytest.raises(WorkError, match="writable"):
         ingest([write_scan(tmp_path / "scan.nii")], ScanCache(tmp_path / "cache", SETTINGS))
-
-
-@pytest.mark.parametrize("threads", [1, 2, 4])
-def test_few_items_are_under_way(threads: int) -> None:
-    """While results are taken slowly, only one more item than there are threads is begun, and order is kept."""
-    begun: list[int] = []
-    lock = threading.Lock()
-
-    def items() -> Iterator[int]:
-        for number in range(20):
-            with lock:
-                begun.append(number)
-            yield number
-
-    def work(number: int) -> int:
-        time.sleep(0.002 if number % 3 else 0.0)
-        return number
-
-    taken = []
-    for result in ordered_map(work, items(), threads):
-        taken.append(result)
-        assert len(begun) - len(taken) <= threads + 1
-    assert taken == list(range(20))
-
-
-def test_first_failure_ends_the_work() -> None:
-    """An error in one item is raised in its turn, and what is far behind it is never begun."""
-    done: list[int] = []
-
-    def work(number: int) -> int:
-        if number == 3:
-            raise WorkError("disk: full")
-        done.append(number)
-        return number
-
-    got = []
-    with pytest.raises(WorkError, match="full"):
-        got.extend(ordered_map(work, range(1000), 2))
-    assert max(done) < 10
-
-
-def test_at_least_one_core() -> None:
-    """The number of cores is a usable number of threads."""
-    assert cores() >= 1

@@ -1,22 +1,15 @@
 """Scan files to cache entries, on all cores, each file read once and few in memory at a time."""
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 from ctexp.datasets.cache import ScanCache
+from ctexp.datasets.parallel import cores, ordered_map
 from ctexp.errors import ScanError
 from ctexp.scans.prepare import prepare
 from ctexp.scans.quality import REFUSAL, Examination, examine
 from ctexp.scans.read import ReadOptions, open_scan
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 Progress = Callable[[int, int], None]
 """Called with (done, all) after each scan."""
@@ -65,28 +58,6 @@ def ingest(
         if progress:
             progress(len(results), len(paths))
     return results
-
-
-def cores() -> int:
-    """Count the cores this process may use (a container or a batch system may allow fewer than there are)."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows
-        return os.cpu_count() or 1
-
-
-def ordered_map(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
-    """Yield `work(item)` in order while at most `threads` + 1 items are under way."""
-    with ThreadPoolExecutor(threads, thread_name_prefix="ctexp-scan") as pool:
-        rest = iter(items)
-        waiting: deque[Future[R]] = deque(pool.submit(work, item) for item in islice(rest, threads + 1))
-        try:
-            while waiting:
-                result = waiting.popleft().result()
-                waiting.extend(pool.submit(work, item) for item in islice(rest, 1))
-                yield result
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _ingest_one(path: Path, cache: ScanCache, options: ReadOptions) -> Ingested:

@@ -10,7 +10,7 @@ from ctexp.config import AugmentSettings
 from ctexp.datasets.batches import Batch, epoch_order, load_inputs, training_batch
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import LabelledScan
-from ctexp.datasets.ingest import cores, ordered_map
+from ctexp.datasets.parallel import cores, ordered_map
 
 
 def count_steps(scans: int, batch_size: int) -> int:

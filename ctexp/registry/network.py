@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from ctexp.datasets.ingest import cores
+from ctexp.datasets.parallel import cores
 from ctexp.errors import WorkError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import LabelledScan
-from ctexp.datasets.ingest import cores, ordered_map
 from ctexp.datasets.leakage.fingerprint import Rows, Shared, detail, unit
 from ctexp.datasets.leakage.overlay import Field, Grid, Overlay, coarse, cut, find_field, flip_field
+from ctexp.datasets.parallel import cores, ordered_map
 
 _FINGERPRINT: Grid = (16, 16, 12)
 _FINGERPRINT_BAND = (0.0, 1.0)

@@ -16,7 +16,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from ctexp.datasets.ingest import cores
+from ctexp.datasets.parallel import cores
 from ctexp.datasets.phantom.scan import make_scan
 from ctexp.datasets.phantom.settings import PhantomSettings, label_of
 from ctexp.errors import ConfigError, DataError, WorkError

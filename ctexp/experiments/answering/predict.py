@@ -60,7 +60,7 @@ def answer_scans(
     Raises:
         WorkError: an explanation cannot be written.
     """
-    from ctexp.datasets.ingest import cores, ordered_map
+    from ctexp.datasets.parallel import cores, ordered_map
 
     def read(path: Path) -> "ReadFile":
         return model.read(path, options=options, force=force)

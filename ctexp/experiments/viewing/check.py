@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from ctexp.datasets.entries import Entry, Problem
 from ctexp.datasets.folders import list_unlabelled
-from ctexp.datasets.ingest import Progress, cores, ordered_map
+from ctexp.datasets.ingest import Progress
 from ctexp.datasets.load import list_source
+from ctexp.datasets.parallel import cores, ordered_map
 from ctexp.datasets.sources import find_source
 from ctexp.errors import DataError, ScanError
 from ctexp.experiments.viewing.contact import Thumbnail, contact_sheet, thumbnail
