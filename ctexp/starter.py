@@ -17,7 +17,18 @@ MLflow write here; the runs themselves are rows of `mlflow.db` beside this folde
 MLflow server instead: paths in a local store are absolute.
 """
 
-IGNORED = ("/mlflow.db*", "/mlruns/*", "/.ctexp/", "/data/", "*.nii", "*.nii.gz", "*.dcm", "*.zip")
+IGNORED = (
+    "/mlflow.db*",
+    "/mlruns/*",
+    "/.ctexp/",
+    "/data/",
+    "/scans/",
+    "/sheets/",
+    "*.nii",
+    "*.nii.gz",
+    "*.dcm",
+    "*.zip",
+)
 """Patterns of what never belongs in version control: store, artifacts, caches and scans."""
 
 _GITIGNORE = "\n".join(
@@ -41,7 +52,7 @@ A study with ctexp: research on chest CT scans. Research software; not a medical
 2. Train a first network, and look at the run.
 
        ctexp train --data SCANS
-       mlflow ui
+       MLFLOW_DISABLE_TELEMETRY=true mlflow ui
 
 3. Search the settings. The questions are files of `sweeps/`: change them, or write your own.
 
@@ -53,8 +64,9 @@ A study with ctexp: research on chest CT scans. Research software; not a medical
        ctexp evaluate --on test
 
 In version control belong `sweeps/`, settings files and notes. `.gitignore` keeps out scans (NIfTI, `.dcm`, `.zip`, and
-all of `data/`), the store and the caches; DICOM files without an ending lie best in `data/` or outside this folder. A
-manifest may hold patients' identifiers: look before you commit one.
+all of `data/` and `scans/`), contact sheets in `sheets/`, the store and the caches; DICOM files without an ending lie
+best in `data/` or outside this folder. A manifest may hold patients' identifiers, a picture shows a chest: look before
+you commit one.
 """
 
 

@@ -80,7 +80,10 @@ def test_no_file_is_overwritten_and_a_kept_gitignore_is_judged(tmp_path: Path) -
     assert (tmp_path / "README.md").read_text() == "mine"
     assert (tmp_path / ".gitignore").read_text() == "/data/\n*.nii.gz\n"
     assert "README.md" in done.stderr
-    assert ".gitignore lacks, and should have: /mlflow.db* /mlruns/* /.ctexp/ *.nii *.dcm *.zip" in done.stderr
+    assert (
+        ".gitignore lacks, and should have: /mlflow.db* /mlruns/* /.ctexp/ /scans/ /sheets/ *.nii *.dcm *.zip"
+        in done.stderr
+    )
     assert "ctexp train --data SCANS" in done.stderr
     assert set(done.stdout.split()) == {
         "mlruns/README.md", *(f"sweeps/{name}" for name in ("README.md", "default.toml", "smoke.toml", "training.toml"))

@@ -49,8 +49,13 @@ def list_(json: Json = False) -> None:
 @app.command("promote")
 def promote(
     reference: Annotated[
-        str, typer.Argument(metavar="REF", help="NAME@ALIAS, models:/NAME/VERSION or a run id.")
-    ] = "ctexp@challenger",
+        str | None,
+        typer.Argument(
+            metavar="REF",
+            help="NAME@ALIAS, models:/NAME/VERSION or a run id; default: the challenger.",
+            show_default=False,
+        ),
+    ] = None,
     margin: Annotated[float, typer.Option(metavar="F", help="AUC that it may be worse by.")] = 0.05,
     loss_margin: Annotated[float, typer.Option(metavar="F", help="Log loss, in nats, that it may be worse by.")] = 0.05,
     force: Annotated[bool, typer.Option(help="Promote whatever the comparison says; needs --reason.")] = False,
@@ -64,12 +69,12 @@ def promote(
     """
     from ctexp.experiments.evaluating.judge import Margins
     from ctexp.experiments.evaluating.promote import promote as work
-    from ctexp.project import find_project
+    from ctexp.project import MODEL_NAME, find_project
     from ctexp.searching.request import training_of_sweep
 
     margins = Margins(margin, loss_margin)
     move = work(
-        reference,
+        reference or f"{MODEL_NAME}@challenger",
         find_project(),
         ConsoleWatch(),
         margins=margins,

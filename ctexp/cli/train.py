@@ -32,7 +32,7 @@ def train(
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="default (64x64x32, a minute), published (keras.io's), smoke (seconds)."),
+        typer.Option(metavar="NAME", help="default (the lungs), whole (scans), published (keras.io's), smoke."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the training scans.")] = None,
     filters: Annotated[str | None, typer.Option(metavar="16,32,64,128", help="Filters of each block.")] = None,
@@ -57,6 +57,9 @@ def train(
     skip_bad: Annotated[bool, typer.Option(help="Go on without scans that cannot be used.")] = False,
     allow_gaps: Annotated[bool, typer.Option(help="Interpolate missing DICOM slices where that is sound.")] = False,
     resume: Annotated[str | None, typer.Option(metavar="RUN_ID", help="Go on with an interrupted run.")] = None,
+    force: Annotated[
+        bool, typer.Option(help="With --resume: the run was begun on another machine, and you know that it ended.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")] = False,
 ) -> None:
     """Train a network, log it to MLflow and register it."""
@@ -82,8 +85,9 @@ def train(
         given = [key for key, value in (others | dealing | options).items() if value is not None]
         alone = not (given or skip_bad or allow_gaps)
         check(alone, "--resume", "given alone, the run keeps its own settings", ", ".join(given))
-        report = _killable(lambda: resume_training(resume, find_project(), watch))
+        report = _killable(lambda: resume_training(resume, find_project(), watch, force=force))
     else:
+        check(not force, "--force", "given with --resume", "no --resume")
         file = (str(config), read_settings_file(config)) if config else None
         chosen, experiment = compose(preset, file, options)
         for option, value in dealing.items():

@@ -21,7 +21,9 @@ def start_backend(seed: int) -> None:
     with _native_stderr_closed():
         import keras
 
-        keras.backend.clear_session()  # what an earlier training of this process left
+        # Looking for memory to free takes half a second as soon as TensorFlow is loaded, and finds nothing before the
+        # first training of a process.
+        keras.backend.clear_session(free_memory=_forget_gradients() or keras.backend.backend() != "tensorflow")
         keras.utils.set_random_seed(seed)
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
@@ -29,21 +31,25 @@ def start_backend(seed: int) -> None:
             tf.get_logger().setLevel("ERROR")  # hints about retracing; every trial of a sweep is a network of its own
             tf.config.experimental.enable_op_determinism()
             tf.config.list_logical_devices()  # wakes the devices, and CUDA's complaint where there is none
-            _forget_gradients()
 
 
-def _forget_gradients() -> None:
-    """Let go of the steps that earlier trainings of this process traced.
+def _forget_gradients() -> bool:
+    """Let go of the steps that earlier trainings of this process traced; say whether there were any.
 
     With each step that is traced TensorFlow registers a gradient of its own for good, and that holds the whole graph:
     some 13 MB a trial of a sweep. There is no public way to take it back; where the private one is gone, they stay.
     """
+    if "tensorflow" not in sys.modules:
+        return False
     with contextlib.suppress(ImportError, AttributeError):
         from tensorflow.python.framework import ops
 
         registered = ops.gradient_registry._registry
-        for name in [name for name in registered if name.startswith("CustomGradient-")]:
+        traced = [name for name in registered if name.startswith("CustomGradient-")]
+        for name in traced:
             del registered[name]
+        return bool(traced)
+    return True
 
 
 @contextlib.contextmanager

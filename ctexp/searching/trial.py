@@ -199,6 +199,8 @@ def _teach(
 
 def _stopped_before(store: "Store", order: Order) -> int | None:
     """Give the epoch after which a killed worker had already seen, but not said, that the trial is hopeless."""
+    if all(floor is None for floor in order.floors):
+        return None
     monitor = order.experiment.training.monitor
     better = max if order.maximise else min
     values = [point.value for point in sorted(store.client.get_metric_history(order.run_id, f"epoch/{monitor}"),

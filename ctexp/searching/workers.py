@@ -192,7 +192,8 @@ def _work(connection: Connection, workplace: Workplace, slot: Slot, stop: Event)
 
     start_backend(0)
 
-    import ctexp.learning.training  # noqa: F401 - loaded while the sweep prepares its first order
+    import ctexp.learning.training  # loaded while the sweep prepares its first order
+    import ctexp.tracking.run  # noqa: F401
     from ctexp.searching.trial import run_order
 
     with contextlib.suppress(EOFError, OSError):

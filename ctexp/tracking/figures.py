@@ -18,7 +18,8 @@ def curves(history: History, best_epoch: int) -> Figure:
         history: one mapping an epoch with accuracy, loss, val_accuracy, val_loss, val_auc.
         best_epoch: the epoch whose weights are kept, 1 for the first.
     """
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 3.6))
+    figure.subplots_adjust(left=0.065, right=0.985, bottom=0.145, top=0.91, wspace=0.18)
     epochs = np.arange(1, len(history) + 1)
     for axes, name in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
         axes.plot(epochs, [row[name] for row in history], "o-", ms=3, color=TRAIN, label="train (augmented)")
@@ -47,7 +48,8 @@ def roc(
 
     `side` names the scans in the title.
     """
-    figure = Figure(figsize=(4.6, 4.6), layout="constrained")
+    figure = Figure(figsize=(4.6, 4.6))
+    figure.subplots_adjust(left=0.13, right=0.96, bottom=0.11, top=0.88)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls="--", label="chance")
     axes.plot(alarms, hits, color=VALIDATION, lw=2, label="network", clip_on=False, zorder=3)
@@ -60,7 +62,8 @@ def roc(
 
 def confusion_matrix(table: npt.NDArray[np.int64], caption: str, *, side: str = "Validation") -> Figure:
     """Draw counts (2, 2): rows the truth, columns the answer, normal before abnormal; `side` names the scans."""
-    figure = Figure(figsize=(4.4, 4.0), layout="constrained")
+    figure = Figure(figsize=(4.4, 4.0))
+    figure.subplots_adjust(left=0.12, right=0.96, bottom=0.13, top=0.8)
     axes = figure.subplots()
     axes.imshow(table, cmap="Blues", vmin=0, vmax=max(1, int(table.sum(axis=1).max())))
     for row in range(2):
@@ -83,7 +86,8 @@ def reliability(series: Mapping[str, npt.NDArray[np.float64]], caption: str, *, 
         caption: under the title.
         side: names the scans in the title.
     """
-    figure = Figure(figsize=(4.6, 4.9), layout="constrained")
+    figure = Figure(figsize=(4.6, 4.9))
+    figure.subplots_adjust(left=0.13, right=0.96, bottom=0.11, top=0.88)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=INK, lw=0.8, ls="--", label="means what it says")
     colours = (TRAIN, VALIDATION)
@@ -109,7 +113,8 @@ def fold_curves(histories: Sequence[History], best_epochs: Sequence[int]) -> Fig
         histories: one a fold, as `curves` takes it; their lengths may differ.
         best_epochs: the epoch of each fold whose weights are kept, 1 for the first.
     """
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 3.6))
+    figure.subplots_adjust(left=0.075, right=0.985, bottom=0.145, top=0.91, wspace=0.2)
     shortest = min(map(len, histories))
     for axes, name in zip(figure.subplots(1, 2), ("val_auc", "val_loss"), strict=True):
         for number, (history, best) in enumerate(zip(histories, best_epochs, strict=True)):
@@ -142,12 +147,20 @@ def pictures(sheets: Sequence[tuple[str, npt.NDArray[np.float32]]], title: str, 
     lines = -(-len(sheets) // columns)
     height, width = sheets[0][1].shape
     inches = min(9.0, 3.0 * columns) if columns > 1 else 7.0
-    tile = inches / columns
-    figure = Figure(figsize=(inches, lines * (tile * height / width + 0.35) + 0.4), layout="constrained")
-    for axes, (caption, sheet) in zip(figure.subplots(lines, columns, squeeze=False).ravel(), sheets, strict=False):
+    gap, head = 0.08, 0.4
+    words = 0.1 + 0.16 * max(caption.count("\n") + 1 for caption, _ in sheets)
+    tile = (inches - gap) / columns - gap
+    tall = tile * height / width
+    whole = head + lines * (words + tall) + gap
+    # Every place is known beforehand: Matplotlib's search for a layout would take longer than all drawing.
+    figure = Figure(figsize=(inches, whole))
+    figure.text(0.5, 1 - 0.26 / whole, title, fontsize=11, ha="center")
+    for number, (caption, sheet) in enumerate(sheets):
+        line, column = divmod(number, columns)
+        left = gap + column * (tile + gap)
+        bottom = whole - head - line * (words + tall) - words - tall
+        axes = figure.add_axes((left / inches, bottom / whole, tile / inches, tall / whole))
+        axes.set_axis_off()
         axes.imshow(sheet, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
-        axes.set_title(caption, fontsize=9)
-    for axes in figure.axes:
-        axes.axis("off")
-    figure.suptitle(title, fontsize=11)
+        figure.text((left + tile / 2) / inches, (bottom + tall + 0.07) / whole, caption, fontsize=9, ha="center")
     return figure

@@ -13,6 +13,14 @@ def this_process() -> str:
     return json.dumps({"host": platform.node(), "pid": os.getpid(), "started": round(process.create_time(), 1)})
 
 
+def is_elsewhere(owner: str) -> bool:
+    """Tell whether the process of `this_process` was another host's, or another container's: it cannot be seen."""
+    try:
+        return bool(json.loads(owner)["host"] != platform.node())
+    except (ValueError, KeyError, TypeError):
+        return True
+
+
 def is_gone(owner: str) -> bool:
     """Tell whether the process of `this_process` ended; another host's cannot be seen from here and counts as alive."""
     try:

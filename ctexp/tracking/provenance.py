@@ -61,7 +61,8 @@ def package_versions() -> dict[str, str]:
 
 def all_packages() -> str:
     """Give every installed distribution as `name==version` lines."""
-    found = {f"{dist.metadata['Name']}=={dist.version}" for dist in metadata.distributions()}
+    texts = [dist.metadata for dist in metadata.distributions()]  # read anew each time that it is asked for
+    found = {f"{text['Name']}=={text['Version']}" for text in texts}
     return "\n".join(sorted(found, key=str.casefold)) + "\n"
 
 

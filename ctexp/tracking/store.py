@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import mlflow
 from filelock import FileLock, Timeout
@@ -33,6 +33,17 @@ class Store:
     project: Project
     client: MlflowClient
     experiment_id: str
+    _places: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def artifacts_of(self, run_id: str) -> str:
+        """Give the URI of a run's artifacts, which never changes: the store is asked once.
+
+        Raises:
+            UnknownReferenceError: there is no such run.
+        """
+        if run_id not in self._places:
+            self._places[run_id] = self.run(run_id).info.artifact_uri
+        return self._places[run_id]
 
     def run(self, run_id: str) -> MlflowEntity:
         """Give a run.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from ctexp.errors import DataError
 
 
 @pytest.fixture
-def chest(ct: SimpleNamespace) -> Callable[[int], list]:
+def chest(ct: ModuleType) -> Callable[[int], list]:
     """A function that gives the slices of a body with two lungs and a spine; another seed, another patient."""
 
     def made(seed: int) -> list:
@@ -35,7 +35,7 @@ def chest(ct: SimpleNamespace) -> Callable[[int], list]:
     return made
 
 
-def test_scans_of_a_class_folder(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_scans_of_a_class_folder(ct: ModuleType, tmp_path: Path) -> None:
     """A sub-folder with DICOM files at any depth is one scan; so are a zip, a DICOM file and each NIfTI file."""
     parts = ct.slices()[:3]
     ct.write(tmp_path / "normal" / "p1" / "study" / "series", parts, name="IM{}")
@@ -62,7 +62,7 @@ def test_scans_of_a_class_folder(ct: SimpleNamespace, tmp_path: Path) -> None:
     assert len(list_folder(tmp_path)[1]) == 4
 
 
-def test_series_in_a_manifest_are_prepared_once(ct: SimpleNamespace, chest: Callable, tmp_path: Path) -> None:
+def test_series_in_a_manifest_are_prepared_once(ct: ModuleType, chest: Callable, tmp_path: Path) -> None:
     """A folder and a zip of one series are one content, whose entry is the NIfTI's; notes come with the result."""
     ct.write(tmp_path / "one" / "deep", chest(0), name="IM{}")
     ct.pack(tmp_path / "one", tmp_path / "same.zip")
@@ -79,7 +79,7 @@ def test_series_in_a_manifest_are_prepared_once(ct: SimpleNamespace, chest: Call
     assert len(list(cache.folder.glob("*.npy"))) == 2
 
 
-def test_commands(ct: SimpleNamespace, chest: Callable, tmp_path: Path) -> None:
+def test_commands(ct: ModuleType, chest: Callable, tmp_path: Path) -> None:
     """`data prepare` and `data show` take series; gaps need their option, and the choice is said on stderr."""
     for number, side in enumerate(("normal", "abnormal")):
         for copy in range(4):
@@ -101,7 +101,7 @@ def test_commands(ct: SimpleNamespace, chest: Callable, tmp_path: Path) -> None:
     assert "series 8 (5 slices) is read; passed over: series 3 (40 slices)" in done.stderr
 
 
-def test_loose_slices_in_a_class_folder(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_loose_slices_in_a_class_folder(ct: ModuleType, tmp_path: Path) -> None:
     """Slices beside each other in a class folder could be of anyone: each is told where it belongs."""
     from ctexp.datasets.collection import gather
 

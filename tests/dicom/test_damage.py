@@ -4,7 +4,7 @@ import importlib.util
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from ctexp.errors import ScanError
 from ctexp.scans.read import read_scan
 
 
-def test_every_cut_is_noticed(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_every_cut_is_noticed(ct: ModuleType, tmp_path: Path) -> None:
     """A file cut short anywhere is named."""
     folder = ct.write(tmp_path / "scan", ct.slices(), order=None)
     whole = (folder / "004.dcm").read_bytes()
@@ -34,7 +34,7 @@ def test_every_cut_is_noticed(ct: SimpleNamespace, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless, None])
-def test_cut_and_damaged_packed_slices(syntax: str | None, ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_cut_and_damaged_packed_slices(syntax: str | None, ct: ModuleType, tmp_path: Path) -> None:
     """A packed slice that is cut short, or claims another size than its header, is named before it is unpacked."""
     parts = ct.slices()
     one = parts[4]
@@ -78,13 +78,13 @@ def test_cut_and_damaged_packed_slices(syntax: str | None, ct: SimpleNamespace, 
         ({"RescaleIntercept": "1e30"}, "RescaleIntercept must be 1 finite numbers"),
     ],
 )
-def test_absurd_headers(tags: dict[str, Any], says: str, ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_absurd_headers(tags: dict[str, Any], says: str, ct: ModuleType, tmp_path: Path) -> None:
     """What no CT has is refused with its value, before memory is asked for."""
     refused(ct.write(tmp_path / "scan", ct.slices(**tags)), says)
 
 
 @pytest.mark.parametrize("tag", [b"\x02\x00\x02\x00UI", b"\x02\x00\x10\x00UI", b"\x28\x00\x30\x00DS"])
-def test_kind_of_value_that_does_not_exist(tag: bytes, ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_kind_of_value_that_does_not_exist(tag: bytes, ct: ModuleType, tmp_path: Path) -> None:
     """A value of a kind that there is not is a damaged header, be it in the file's own group or behind it."""
     content = ct.encode(ct.slices()[0])
     assert tag in content
@@ -92,7 +92,7 @@ def test_kind_of_value_that_does_not_exist(tag: bytes, ct: SimpleNamespace, tmp_
     refused(ct.write(tmp_path / "scan", parts), r"dcm: the DICOM header is damaged")
 
 
-def test_absurd_multi_frame_file(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_absurd_multi_frame_file(ct: ModuleType, tmp_path: Path) -> None:
     """A file must describe every frame that it claims, and hold it."""
     one = ct.multi_frame(ct.slices())
     one.NumberOfFrames = 12
@@ -105,7 +105,7 @@ def test_absurd_multi_frame_file(ct: SimpleNamespace, tmp_path: Path) -> None:
     refused(ct.write(tmp_path / "nowhere", [one]) / "000.dcm", "1 x CT picture without a position")
 
 
-def test_what_is_no_dicom(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_what_is_no_dicom(ct: ModuleType, tmp_path: Path) -> None:
     """An empty folder, one of other files, and a file whose name promises more than it holds."""
     (tmp_path / "scan" / "deep").mkdir(parents=True)
     refused(tmp_path / "scan", "a scan must be a NIfTI file or hold DICOM files, there is none")
@@ -123,7 +123,7 @@ def test_file_of_zeros_is_given_up_soon(tmp_path: Path, monkeypatch: pytest.Monk
     refused(path, "the DICOM header is damaged")
 
 
-def test_deflated_and_unknown_syntaxes(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_deflated_and_unknown_syntaxes(ct: ModuleType, tmp_path: Path) -> None:
     """A header that is itself packed could unpack to anything; a codec that nothing reads is named as such."""
     for uid, says in (
         ("1.2.840.10008.1.2.1.99", "deflated DICOM"),
@@ -137,7 +137,7 @@ def test_deflated_and_unknown_syntaxes(ct: SimpleNamespace, tmp_path: Path) -> N
         refused(folder, says)
 
 
-def test_pipe_is_not_waited_for(ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_pipe_is_not_waited_for(ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """What is no regular file is passed over."""
     folder = ct.write(tmp_path / "scan", ct.slices())
     import os
@@ -148,13 +148,13 @@ def test_pipe_is_not_waited_for(ct: SimpleNamespace, assert_whole: Callable, tmp
     assert_whole(read_scan(folder))
 
 
-def test_too_many_files(ct: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_files(ct: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of half a disk is not read through."""
     monkeypatch.setattr(ctexp.scans.dicom.parts, "MAX_PARTS", 5)
     refused(ct.write(tmp_path / "scan", ct.slices()), "one series' folder, this one holds over 5 files")
 
 
-def test_missing_extra(ct: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_extra(ct: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without pydicom the one line says what to install."""
 
     def absent() -> None:
@@ -176,7 +176,7 @@ def test_without_the_extra_nothing_is_loaded() -> None:
 
 
 @pytest.fixture(scope="module")
-def contents(ct: SimpleNamespace) -> list[tuple[list[bytes], int]]:
+def contents(ct: ModuleType) -> list[tuple[list[bytes], int]]:
     """Small series in several syntaxes, with the length of their headers."""
     made = []
     for syntax in ("", RLELossless, JPEGLSLossless, JPEG2000Lossless, "1.2.840.10008.1.2", "jpeg", "frames"):

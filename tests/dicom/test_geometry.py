@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ def moved(parts: list[Any], *offsets: tuple[int, float, float, float]) -> list[A
     return parts
 
 
-def test_missing_slice(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_missing_slice(ct: ModuleType, tmp_path: Path) -> None:
     """One missing slice is named by its neighbours' positions, and interpolated between them when asked."""
     folder = ct.write(tmp_path / "scan", [one for index, one in enumerate(ct.slices()) if index != 4])
     message = refused(folder, "1 slice is missing, between z = -392.5 and -387.5 mm", also_with_gaps=False)
@@ -46,7 +46,7 @@ def test_missing_slice(ct: SimpleNamespace, tmp_path: Path) -> None:
     np.testing.assert_allclose(hu[:, :, 4], np.where(between <= -1024, -1000, between), atol=0.51)
 
 
-def test_several_missing_slices(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_several_missing_slices(ct: ModuleType, tmp_path: Path) -> None:
     """Every gap is named; one wider than three slices is never interpolated."""
     parts = ct.slices(hu=np.tile(ct.HU, (1, 1, 2)))
     folder = ct.write(tmp_path / "two", [one for index, one in enumerate(parts) if index not in (3, 4, 9)])
@@ -56,7 +56,7 @@ def test_several_missing_slices(ct: SimpleNamespace, tmp_path: Path) -> None:
     refused(folder, r"3 slices are missing, between z = -395 and -385 mm .*; export the whole series again")
 
 
-def test_uneven_slices(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_uneven_slices(ct: ModuleType, tmp_path: Path) -> None:
     """Slices at uneven distances are interpolated at their true positions: a ramp along z stays a ramp."""
     ramp = np.broadcast_to(np.arange(10) * 40 - 400, ct.HU.shape).astype(np.int16)
     parts = moved(ct.slices(hu=ramp), (8, 0, 0, 1.25), (9, 0, 0, 5.0))
@@ -70,13 +70,13 @@ def test_uneven_slices(ct: SimpleNamespace, tmp_path: Path) -> None:
     np.testing.assert_allclose(volume.hu[3, 3], np.arange(12) * 40 - 400, atol=0.51)
 
 
-def test_rounded_positions_are_even(ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_rounded_positions_are_even(ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """Positions that a scanner rounded to a tenth of a millimetre are no fault."""
     parts = moved(ct.slices(), (2, 0, 0, 0.05), (5, 0, 0, -0.05), (7, 0.04, 0, 0.03))
     assert_whole(read_scan(ct.write(tmp_path, parts)))
 
 
-def test_duplicate_positions(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_duplicate_positions(ct: ModuleType, tmp_path: Path) -> None:
     """Two different slices in one place, or all in one, are no volume."""
     parts = ct.slices()
     twice = moved(ct.slices(hu=ct.HU[::-1]), (3, 0, 0, 0))[3]
@@ -87,7 +87,7 @@ def test_duplicate_positions(ct: SimpleNamespace, tmp_path: Path) -> None:
     refused(ct.write(tmp_path / "all", parts), "all 10 slices lie at z = -400 mm")
 
 
-def test_gantry_tilt(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_gantry_tilt(ct: ModuleType, tmp_path: Path) -> None:
     """Slices that were tilted against the table's way are shifted against each other; that is never resampled."""
     angle = np.deg2rad(14)
     parts = ct.slices()
@@ -99,7 +99,7 @@ def test_gantry_tilt(ct: SimpleNamespace, tmp_path: Path) -> None:
     assert message.endswith("export the whole series again")
 
 
-def test_oblique_slices_are_a_volume(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_oblique_slices_are_a_volume(ct: ModuleType, tmp_path: Path) -> None:
     """Slices that step along their own normal are even, however they lie."""
     angle = np.deg2rad(14)
     turn = np.eye(4)
@@ -109,7 +109,7 @@ def test_oblique_slices_are_a_volume(ct: SimpleNamespace, tmp_path: Path) -> Non
     np.testing.assert_allclose(volume.affine, turn @ ct.AFFINE, atol=1e-4)
 
 
-def test_mixed_orientation(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_mixed_orientation(ct: ModuleType, tmp_path: Path) -> None:
     """A slice turned a little against the others is named with its angle."""
     parts = ct.slices()
     angle = np.deg2rad(3)
@@ -124,7 +124,7 @@ def test_mixed_orientation(ct: SimpleNamespace, tmp_path: Path) -> None:
     refused(ct.write(tmp_path, parts), r"orientation is mixed, 1 slices turned by 3\.0 degrees")
 
 
-def test_mixed_spacing_and_shifted_slices(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_mixed_spacing_and_shifted_slices(ct: ModuleType, tmp_path: Path) -> None:
     """Slices of another pixel size, or moved sideways, are named; so are several faults at once."""
     parts = ct.slices()
     parts[5].PixelSpacing = [0.8, 0.7]
@@ -136,7 +136,7 @@ def test_mixed_spacing_and_shifted_slices(ct: SimpleNamespace, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_too_few_slices(count: int, ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_too_few_slices(count: int, ct: ModuleType, tmp_path: Path) -> None:
     """One or two slices are no volume; a lone one is told where it belongs."""
     folder = ct.write(tmp_path / "scan", ct.slices()[:count])
     message = refused(folder, f"must have at least 3 slices, got {count}")

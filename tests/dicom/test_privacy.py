@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 
 import pytest
 
@@ -33,7 +33,7 @@ def damaged(content: bytes, *changes: tuple[bytes, bytes]) -> bytes:
 
 
 def test_no_header_text_gets_out(
-    ct: SimpleNamespace,
+    ct: ModuleType,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -20,13 +20,13 @@ from ctexp.scans.read import ReadOptions, open_scan, read_scan
 
 
 @pytest.mark.parametrize("codes", ["LPS", "LPI", "RAS", "RPS", "LAI"])
-def test_axial_slices_in_any_direction(codes: str, ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_axial_slices_in_any_direction(codes: str, ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """Head first or feet first, prone or supine: names and numbers say nothing, positions everything."""
     assert_whole(read_scan(ct.write(tmp_path / "scan", ct.slices(codes))))
 
 
 @pytest.mark.parametrize("codes", ["LSP", "PSL", "LIA", "AIR"])
-def test_other_planes_when_asked(codes: str, ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_other_planes_when_asked(codes: str, ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """Coronal and sagittal slices are the same volume, and are read when their series is named."""
     folder = ct.write(tmp_path / "scan", ct.slices(codes))
     with pytest.raises(ScanError, match=r"must have axial slices, here is series 3 \(.*(coronal|sagittal)\)"):
@@ -39,7 +39,7 @@ def test_other_planes_when_asked(codes: str, ct: SimpleNamespace, assert_whole: 
     [(1, -1024, "u2"), (1, 0, "i2"), (1, -1024, "i2"), (2, -1024, "u2"), (0.5, -1024, "u2"), (1, -1024, "u4")],
 )
 def test_stored_numbers(
-    slope: float, intercept: float, dtype: str, ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path
+    slope: float, intercept: float, dtype: str, ct: ModuleType, assert_whole: Callable, tmp_path: Path
 ) -> None:
     """Signed or not, with any slope and intercept; what is stored is kept as it is."""
     hu = ct.HU // 2 * 2 if slope == 2 else ct.HU
@@ -51,7 +51,7 @@ def test_stored_numbers(
         assert_whole(volume)
 
 
-def test_scaling_that_differs_between_slices(ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_scaling_that_differs_between_slices(ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """Each slice has its own slope and intercept; whole HU stay int16, others become float32."""
     mixed = ct.slices(intercept=-1024)[::2] + ct.slices(intercept=-2000)[1::2]
     volume = read_scan(ct.write(tmp_path / "whole", mixed))
@@ -70,7 +70,7 @@ def test_scaling_that_differs_between_slices(ct: SimpleNamespace, assert_whole: 
 
 @pytest.mark.parametrize("value", [5000, 63536, 0])
 @pytest.mark.parametrize("signed", [False, True])
-def test_padding_is_air(value: int, signed: bool, ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_padding_is_air(value: int, signed: bool, ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """The number that stands for no measurement is air, be it above all tissue, or written with the other sign."""
     parts = ct.slices(intercept=-1024, dtype="i2" if signed else "u2")
     for one in parts:
@@ -81,9 +81,7 @@ def test_padding_is_air(value: int, signed: bool, ct: SimpleNamespace, assert_wh
     assert_whole(read_scan(ct.write(tmp_path / "scan", parts)))
 
 
-def test_range_of_padding_and_bits_beside_the_number(
-    ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path
-) -> None:
+def test_range_of_padding_and_bits_beside_the_number(ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """A range of padding is air, too; the bits that a 12-bit number leaves free may hold an overlay."""
     parts = ct.slices()
     for number, one in enumerate(parts):
@@ -96,7 +94,7 @@ def test_range_of_padding_and_bits_beside_the_number(
     assert_whole(read_scan(ct.write(tmp_path / "scan", parts)))
 
 
-def test_sign_of_a_12_bit_number(ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_sign_of_a_12_bit_number(ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """A negative number of 12 bits is negative, whatever the 4 bits above it hold."""
     parts = ct.slices(intercept=0, dtype="i2")
     for one in parts:
@@ -106,7 +104,7 @@ def test_sign_of_a_12_bit_number(ct: SimpleNamespace, assert_whole: Callable, tm
 
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
-def test_other_byte_orders(syntax: str, ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_other_byte_orders(syntax: str, ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """Implicit and big-endian files are the same scan."""
     parts = ct.slices(PixelPaddingValue=0)
     for one in parts:
@@ -119,9 +117,7 @@ def test_other_byte_orders(syntax: str, ct: SimpleNamespace, assert_whole: Calla
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])
 @pytest.mark.parametrize("dtype", ["u2", "i2"])
-def test_compressed_slices(
-    syntax: str, dtype: str, ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path
-) -> None:
+def test_compressed_slices(syntax: str, dtype: str, ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """RLE, JPEG-LS and JPEG 2000 unpack to the same 16 bits."""
     parts = ct.slices(dtype=dtype)
     for one in parts:
@@ -131,7 +127,7 @@ def test_compressed_slices(
 
 
 @pytest.mark.parametrize("dtype", ["u2", "i2"])
-def test_jpeg_lossless_slices(dtype: str, ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_jpeg_lossless_slices(dtype: str, ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """JPEG lossless unpacks to the same 16 bits; both of its syntaxes are the same process here."""
     parts = [ct.jpeg_lossless(one) for one in ct.slices(dtype=dtype)]
     for one in parts[::2]:
@@ -140,7 +136,7 @@ def test_jpeg_lossless_slices(dtype: str, ct: SimpleNamespace, assert_whole: Cal
 
 
 @pytest.mark.parametrize("syntax", [None, RLELossless, JPEGLSLossless])
-def test_multi_frame_file(syntax: str | None, ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_multi_frame_file(syntax: str | None, ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """One Enhanced CT with all slices in any order, packed or not, is a scan; alone, in a folder or in a zip."""
     parts = ct.slices()
     one = ct.multi_frame([parts[place] for place in (3, 1, 4, 0, 5, 9, 2, 6, 8, 7)])
@@ -152,7 +148,7 @@ def test_multi_frame_file(syntax: str | None, ct: SimpleNamespace, assert_whole:
     assert_whole(read_scan(ct.pack(folder, tmp_path / "scan.zip")))
 
 
-def test_nested_export(ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_nested_export(ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """Slices spread over folders without suffixes, among viewers, hidden files and an index, in a zip or not."""
     folder = tmp_path / "CD"
     parts = ct.slices()
@@ -173,7 +169,7 @@ def test_nested_export(ct: SimpleNamespace, assert_whole: Callable, tmp_path: Pa
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_file_without_preamble(ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_file_without_preamble(ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """A file whose program left out preamble and magic is recognised by its first element."""
     contents = []
     for one in ct.slices():
@@ -183,7 +179,7 @@ def test_file_without_preamble(ct: SimpleNamespace, assert_whole: Callable, tmp_
     assert_whole(read_scan(ct.write(tmp_path / "scan", contents, name="{}")))
 
 
-def test_copies_are_taken_once(ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_copies_are_taken_once(ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """A nested export that holds every file twice is one scan."""
     parts = ct.slices()
     ct.write(tmp_path / "scan" / "one", parts)
@@ -191,7 +187,7 @@ def test_copies_are_taken_once(ct: SimpleNamespace, assert_whole: Callable, tmp_
     assert_whole(read_scan(tmp_path / "scan"))
 
 
-def test_hash_is_of_the_slices(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_hash_is_of_the_slices(ct: ModuleType, tmp_path: Path) -> None:
     """Names, folders, the archive and what else lies there do not change the hash; a voxel does."""
     parts = ct.slices()
     first = open_scan(ct.write(tmp_path / "one", parts)).sha256

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 
 import pytest
 
@@ -14,7 +14,7 @@ CORONAL = "LSP"
 
 
 @pytest.fixture(scope="module")
-def export(ct: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def export(ct: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a hospital sends: axial series, a thinner one cut short, a coronal reformat, scout, screen, report."""
     folder = tmp_path_factory.mktemp("export")
     ct.write(folder, ct.slices())
@@ -68,7 +68,7 @@ def test_picked_but_not_there(name: str, says: str, export: Path) -> None:
         read_scan(export, ReadOptions(series=name))
 
 
-def test_number_that_two_series_share(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_number_that_two_series_share(ct: ModuleType, tmp_path: Path) -> None:
     """Two series of one number are told apart by the ends of their UIDs."""
     ct.write(tmp_path, ct.slices())
     ct.write(tmp_path, ct.slices(uid=OTHER), name="other{}")
@@ -77,7 +77,7 @@ def test_number_that_two_series_share(ct: SimpleNamespace, tmp_path: Path) -> No
     assert read_scan(tmp_path, ReadOptions(series=OTHER)).shape == (36, 33, 10)
 
 
-def test_original_before_derived(ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_original_before_derived(ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """A derived axial series is passed over for an original one, and read when it is all there is."""
     long = ct.slices("LPS", hu=ct.HU.repeat(2, axis=2), uid=OTHER, number=5, ImageType=["DERIVED", "SECONDARY", "MIP"])
     folder = ct.write(tmp_path / "both", [*long, *ct.slices()])
@@ -87,15 +87,13 @@ def test_original_before_derived(ct: SimpleNamespace, assert_whole: Callable, tm
     assert_whole(read_scan(derived))
 
 
-def test_pictures_of_one_place_are_no_longer_series(
-    ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path
-) -> None:
+def test_pictures_of_one_place_are_no_longer_series(ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """A contrast bolus watched in one slice has many pictures and one place."""
     watched = [ct.slices(uid=OTHER, number=2, InstanceNumber=count)[0] for count in range(30)]
     assert_whole(read_scan(ct.write(tmp_path, [*ct.slices(), *watched])))
 
 
-def test_strays_within_a_series(ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path) -> None:
+def test_strays_within_a_series(ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """A scout that says nothing but shares the series' UID, and a slice of another matrix, are told apart and said."""
     scout = ct.slices(CORONAL)[0]
     small = ct.slices(hu=ct.HU[:20, :20])[4]
@@ -123,13 +121,13 @@ def test_strays_within_a_series(ct: SimpleNamespace, assert_whole: Callable, tmp
         ({"SOPClassUID": "1.2.840.10008.1.3.10"}, "10 x index"),
     ],
 )
-def test_no_ct(tags: dict[str, object], says: str, ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_no_ct(tags: dict[str, object], says: str, ct: ModuleType, tmp_path: Path) -> None:
     """A folder without CT slices is told what it holds."""
     with pytest.raises(ScanError, match=f"must hold a CT series; .*{says}"):
         read_scan(ct.write(tmp_path, ct.slices(**tags)))
 
 
-def test_series_is_for_dicom(ct: SimpleNamespace, tmp_path: Path) -> None:
+def test_series_is_for_dicom(ct: ModuleType, tmp_path: Path) -> None:
     """A NIfTI file has no series to pick."""
     with pytest.raises(ScanError, match="--series picks a series of a DICOM folder or zip"):
         read_scan(ct.nifti(tmp_path / "scan.nii"), ReadOptions(series="3"))

@@ -5,7 +5,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ class TestZip:
     """Archives."""
 
     def test_names_that_lead_elsewhere_are_only_names(
-        self, ct: SimpleNamespace, assert_whole: Callable, tmp_path: Path
+        self, ct: ModuleType, assert_whole: Callable, tmp_path: Path
     ) -> None:
         """Nothing is written, so a name cannot lead anywhere."""
         members = {f"../../{index}.dcm": ct.encode(one) for index, one in enumerate(ct.slices())}
@@ -36,7 +36,7 @@ class TestZip:
         assert_whole(read_scan(path))
         assert sorted(tmp_path.parent.rglob("*")) == sorted([*before, path])
 
-    def test_damage(self, ct: SimpleNamespace, tmp_path: Path) -> None:
+    def test_damage(self, ct: ModuleType, tmp_path: Path) -> None:
         """Cut, changed, empty, encrypted and oddly packed archives are named."""
         whole = ct.pack(ct.write(tmp_path / "scan", ct.slices()), tmp_path / "a.zip").read_bytes()
         path = tmp_path / "b.zip"
@@ -52,7 +52,7 @@ class TestZip:
         refused(path, "must not be encrypted")
         refused(zipped(path, {"a.dcm": b"text"}, compression=zipfile.ZIP_LZMA), "stored or deflated")
 
-    def test_bombs(self, ct: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_bombs(self, ct: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Too much, too many, and a size that is a lie are refused in little memory."""
         content = ct.encode(ct.slices()[0]) + bytes(32 << 20)
         path = zipped(tmp_path / "a.zip", {"a.dcm": content}, compression=zipfile.ZIP_DEFLATED)
@@ -70,7 +70,7 @@ class TestZip:
         monkeypatch.setattr(ctexp.scans.dicom.archive, "MAX_PARTS", 3)
         refused(zipped(path, {str(index): b"" for index in range(4)}), "at most 3 files")
 
-    def test_directory_of_members_is_bounded(self, ct: SimpleNamespace, tmp_path: Path) -> None:
+    def test_directory_of_members_is_bounded(self, ct: ModuleType, tmp_path: Path) -> None:
         """An archive whose list of members is huge, or of the kind for huge ones, is refused before it is read."""
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w") as archive:

@@ -1,5 +1,6 @@
 """Trainings that are killed: at any moment, and gone on with."""
 
+import json
 import random
 import re
 import signal
@@ -9,6 +10,8 @@ import time
 
 import pytest
 from mlflow import MlflowClient
+
+from ctexp.tracking.store import OWNER_TAG
 
 EPOCHS = 6
 
@@ -42,7 +45,9 @@ def whole(scans, program_in, tmp_path_factory) -> dict:
 
 
 def test_kill_and_resume_ends_as_if_nothing_had_happened(program, scans, whole) -> None:
-    """After SIGKILL in mid-epoch, --resume goes on in the same run and ends with the same metrics to the last bit."""
+    """After SIGKILL in mid-epoch a run goes on and ends with the same metrics to the last bit; so does one of another
+    machine, which must be forced, since nobody can see from here that it ended.
+    """
     process = program.start("train", "--data", scans, "--preset", "smoke", "--epochs", EPOCHS)
     run_id = _wait_for_epoch(process, 2)
     time.sleep(0.2)
@@ -51,7 +56,11 @@ def test_kill_and_resume_ends_as_if_nothing_had_happened(program, scans, whole) 
     client = _client(program)
     assert client.get_run(run_id).info.status == "RUNNING"  # nobody could say otherwise yet
 
-    report = program.json("train", "--resume", run_id)
+    owner = json.loads(client.get_run(run_id).data.tags[OWNER_TAG])
+    client.set_tag(run_id, OWNER_TAG, json.dumps({**owner, "host": "another-container"}))
+    refused = program("train", "--resume", run_id, exit_code=2)
+    assert "may still run there; when you are sure that it does not, --force goes on" in refused.stderr
+    report = program.json("train", "--resume", run_id, "--force")
     assert report["run_id"] == run_id
     assert report["metrics"] == whole["metrics"]
     assert report["best_epoch"] == whole["best_epoch"]

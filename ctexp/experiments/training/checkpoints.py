@@ -73,7 +73,7 @@ def load_checkpoint(store: Store, run_id: str, epoch: int, network: "keras.Model
     place = f"{FOLDER}/{state_name(epoch)}"
     with tempfile.TemporaryDirectory(prefix="ctexp-checkpoint-") as folder:
         try:
-            ended = state_name(epoch) not in _listed(get_artifact_repository(store.run(run_id).info.artifact_uri))
+            ended = state_name(epoch) not in _listed(get_artifact_repository(store.artifacts_of(run_id)))
             place = f"{FOLDER}/{network_name(epoch)}" if ended else place
             file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=place, dst_path=folder)
             if ended:
@@ -126,7 +126,7 @@ def drop_checkpoints(store: Store, run_id: str, keep: set[int]) -> None:
 
 def _drop(store: Store, run_id: str, names: set[str]) -> None:
     with contextlib.suppress(MlflowException, NotImplementedError, OSError):
-        repository = get_artifact_repository(store.run(run_id).info.artifact_uri)
+        repository = get_artifact_repository(store.artifacts_of(run_id))
         for name in _listed(repository) - names:
             repository.delete_artifacts(f"{FOLDER}/{name}")
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ctexp.config import Experiment
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.splits import Split
@@ -89,7 +91,7 @@ def run_epochs(
         run.log(params={"network.weights": network.count_params(), "training.precision_used": precision})
 
     history = read_history(store, run.id)
-    outputs = None
+    outputs, best = None, None
     epochs = train(
         network, sides, settings, experiment.augment, seed=experiment.seed, standing=standing, on_step=watch.step
     )
@@ -110,10 +112,11 @@ def run_epochs(
         checkpoints.drop_checkpoints(store, run.id, keep={epoch.number, standing.best_epoch})
         watch.epoch(epoch, settings.epochs)
         if epoch.is_best:
-            outputs = epoch.outputs
+            outputs, best = epoch.outputs, [np.array(one) for one in network.get_weights()]
         over = (halt is not None and halt(epoch)) or epoch.number >= last
-    if standing.epoch != standing.best_epoch or outputs is None:
+    if outputs is None or best is None:  # the best epoch is an earlier process's
         checkpoints.load_checkpoint(store, run.id, standing.best_epoch, network)
-    if outputs is None:  # the best epoch is an earlier process's
         outputs = ask(network, sides, settings.batch_size)
+    elif standing.epoch != standing.best_epoch:
+        network.set_weights(best)
     return Learned(standing, history, outputs, network)

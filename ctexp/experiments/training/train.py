@@ -20,6 +20,8 @@ from ctexp.project import Project
 from ctexp.tracking.tags import KIND_TAG, PARENT_TAG
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowEntity
+
     from ctexp.tracking.run import Run
     from ctexp.tracking.store import Store
 
@@ -73,8 +75,14 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
             return _learn(request, store, run, data, splits, watch, began)
 
 
-def resume_training(run_id: str, project: Project, watch: Watch) -> TrainingReport:
+def resume_training(run_id: str, project: Project, watch: Watch, *, force: bool = False) -> TrainingReport:
     """Go on with a run that was interrupted, from its last finished epoch, to the same end.
+
+    Args:
+        run_id: the run.
+        project: whose store and scans.
+        watch: somebody who looks on.
+        force: go on with a run of another machine or container, too, which still counts as running.
 
     Raises:
         InputError: there is no such run, it finished already, or its scans changed since.
@@ -89,10 +97,7 @@ def resume_training(run_id: str, project: Project, watch: Watch) -> TrainingRepo
     began = time.monotonic()
     store = open_store(project, create=False)
     logged = store.run(run_id)
-    status = logged.info.status
-    if status in ("FINISHED", "RUNNING"):
-        rest = "it finished" if status == "FINISHED" else "its process is still running, or on another machine"
-        raise InputError(f"--resume {run_id}: must be a run that was interrupted, {rest}")
+    _require_interrupted(logged, force=force)
     parent = logged.data.tags.get(PARENT_TAG)
     if parent and logged.data.tags.get(KIND_TAG) == "fold":
         raise InputError(f"--resume {run_id}: must be a training, it is one fold of it; resume {parent}")
@@ -114,6 +119,27 @@ def resume_training(run_id: str, project: Project, watch: Watch) -> TrainingRepo
         watch.say(f"run {run.id} goes on")
         with _resumable(run, watch):
             return _learn(request, store, run, data, splits, watch, began)
+
+
+def _require_interrupted(logged: "MlflowEntity", *, force: bool) -> None:
+    """Refuse a run that finished, runs here, or may run where it cannot be seen; the last can be forced."""
+    from ctexp.tracking.process import is_elsewhere
+    from ctexp.tracking.store import OWNER_TAG
+
+    if logged.info.status == "FINISHED":
+        rest = "it finished"
+    elif logged.info.status != "RUNNING":
+        return
+    elif not is_elsewhere(logged.data.tags.get(OWNER_TAG, "")):
+        rest = "its process is still running"
+    elif force:
+        return
+    else:
+        rest = (
+            "it was begun on another machine or in another container and may still run there; "
+            "when you are sure that it does not, --force goes on"
+        )
+    raise InputError(f"--resume {logged.info.run_id}: must be a run that was interrupted, {rest}")
 
 
 def _learn(
