@@ -236,6 +236,8 @@ class TestMeanAndError:
         """The first folds alone have a mean and an error; one fold has a mean."""
         mean, error = mean_and_error([0.7, 0.9], folds=5)
         assert (mean, error) == (pytest.approx(0.8), pytest.approx(math.sqrt(0.02 * (1 / 2 + 1 / 4))))
+        mean, error = mean_and_error([0.7, 0.9], folds=2)  # each is the other's training
+        assert (mean, error) == (pytest.approx(0.8), pytest.approx(math.sqrt(0.02 * (1 / 2 + 1))))
         mean, error = mean_and_error([0.7], folds=5)
         assert mean == 0.7
         assert math.isnan(error)

@@ -82,6 +82,11 @@ def test_metrics_of_a_store_give_the_estimate_back(sample: tuple[np.ndarray, np.
     assert kept["val_auc_n"] == len(sample[0])
     assert Estimate.from_metrics(kept, "val_auc") == estimate
     assert Estimate.from_metrics(kept, "val") is None
+    alone = Estimate.from_metrics({"val_auc": 0.9}, "val_auc")  # an older run's, or another program's
+    assert alone is not None
+    assert (alone.value, alone.n) == (0.9, 0)
+    assert math.isnan(alone.low)
+    assert math.isnan(alone.high)
     assert auc([1, 1], [0.1, 0.2]).as_metrics("val_auc") == {}
     assert Estimate(0.5, math.nan, math.nan, 1).as_metrics("x") == {"x": 0.5, "x_n": 1.0}
 

@@ -10,6 +10,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import ctexp
 
 PACKAGE = Path(ctexp.__file__).parent
@@ -181,3 +183,28 @@ def test_starting_is_light() -> None:
     loaded = set(done.stdout.split())
     assert "ctexp" in loaded
     assert not loaded & (HEAVY | {"numpy", "scipy", "nibabel"})
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["runs list", "runs compare abcdef abcdef", "evaluate", "reproduce abcdef", "train --resume abcdef",
+     "train --preset defautl", "models list", "models promote", "models rollback", "models history", "models card",
+     "predict scan.nii.gz"],
+)  # fmt: skip
+def test_a_mistake_is_told_before_anything_heavy_is_loaded(words: str, tmp_path: Path) -> None:
+    """A mistyped preset, and any command in a folder without a store, end with one line, instantly."""
+    code = """if True:
+        import sys
+        from ctexp.cli.main import app
+        try:
+            app(sys.argv[1:])
+        except SystemExit as end:
+            print(end.code, *sorted({name.partition('.')[0] for name in sys.modules}))
+    """
+    done = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True, check=True,
+                          cwd=tmp_path)  # fmt: skip
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
+    exit_code, *loaded = done.stdout.split()
+    assert exit_code == "2"
+    assert set(loaded) & ((HEAVY - {"pydantic"}) | {"numpy", "scipy", "nibabel"}) == set()  # Typer brings that one

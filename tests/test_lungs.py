@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from ctexp.config import ScanSettings
 from ctexp.datasets.cache import WHOLE, ScanCache
@@ -86,6 +87,37 @@ def test_the_thinned_grid_does_not_shift_the_picture() -> None:
                                                              1.0, 0.0, fine.affine))]  # fmt: skip
     lesions = [np.argwhere(one - other > 0.3).mean(axis=0) for one, other in zip(shown, plain, strict=True)]
     np.testing.assert_allclose(*lesions, atol=0.75)
+
+
+@pytest.mark.parametrize("mm", [(1.5, 3.0), (3.0, 1.5), (2.0, 2.0)])
+def test_lungs_are_closed_by_a_disk_in_millimetres(mm: tuple[float, float]) -> None:
+    """A notch of the lung belongs to it where no disk of 20 mm fits in, and 3 mm of rim go: whatever the voxels' sides
+    are, as distances in millimetres say.
+    """
+    x, y = (round(280 / mm[0]), round(220 / mm[1]))
+    hu = np.full((x, y, 12), -1000.0, dtype=np.float32)
+    places = np.stack(np.meshgrid(np.arange(x) * mm[0], np.arange(y) * mm[1], indexing="ij"))
+    hu[(np.hypot(places[0] - 140, (places[1] - 110) * 1.3) < 135)] = 40
+    lung = np.hypot((places[0] - 75) / 0.8, places[1] - 105) < 62
+    lung &= ~((np.abs(places[1] - 105) < 14) & (places[0] < 75))  # a notch of 28 mm
+    lung |= np.hypot((places[0] - 205) / 0.8, places[1] - 105) < 62
+    hu[lung] = -850
+    found = find_lungs(Volume(hu, 1.0, 0.0, np.diag([*mm, 8.0, 1.0])))
+    assert found is not None
+    assert found.strides[2] == 1
+    steps = found.strides[:2]
+    wide = np.zeros([side + 200 for side in lung[:: steps[0], :: steps[1]].shape], dtype=bool)
+    wide[100:-100, 100:-100] = lung[:: steps[0], :: steps[1]]
+    sampling = [side * step for side, step in zip(mm, steps, strict=True)]
+    closed = np.zeros_like(wide)
+    middle = 100 + round(140 / sampling[0])
+    for half in (slice(None, middle), slice(middle, None)):
+        one = np.zeros_like(wide)
+        one[half] = wide[half]
+        grown = ndimage.distance_transform_edt(~one, sampling=sampling) <= 20.0
+        closed |= ndimage.distance_transform_edt(grown, sampling=sampling) > 23.0
+    expected = closed[100:-100, 100:-100]
+    assert (found.inside[:, :, 6] != expected).mean() < 0.002
 
 
 def test_without_lungs_the_whole_scan_is_shown() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctexp.cli.console import ConsoleWatch, narrate, print_json
+from ctexp.cli.store import begun_project
 from ctexp.learning.metric_words import MEASURES, PROBABILITIES, WITHOUT_NETWORK
 
 if TYPE_CHECKING:
@@ -47,12 +48,13 @@ def evaluate(
     The validation scans chose the network, so they flatter it. The locked test does so from the second look on: each
     look is written down before its numbers are shown.
     """  # fmt: skip
+    project = begun_project()
+
     from ctexp.experiments.evaluating.evaluate import EvaluationRequest, evaluate_version
-    from ctexp.project import find_project
     from ctexp.searching.request import training_of_sweep
 
     request = EvaluationRequest(reference, on, positive, skip_bad, audit)
-    report = evaluate_version(request, find_project(), ConsoleWatch(), training_of_sweep)
+    report = evaluate_version(request, project, ConsoleWatch(), training_of_sweep)
     if json:
         print_json(report.as_json())
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ctexp.cli.console import ConsoleWatch, narrate, print_json
+from ctexp.cli.store import begun_project, open_to_read
 
 if TYPE_CHECKING:
     from ctexp.experiments.evaluating.promote import Move
@@ -30,11 +31,9 @@ class Page(enum.StrEnum):
 @app.command("list")
 def list_(json: Json = False) -> None:
     """Show all versions, the newest first."""
-    from ctexp.project import find_project
     from ctexp.registry.catalogue import list_versions
-    from ctexp.tracking.store import open_store
 
-    versions = list_versions(open_store(find_project(), create=False))
+    versions = list_versions(open_to_read())
     if json:
         print_json({"versions": [one.as_json() for one in versions]})
         return
@@ -67,15 +66,17 @@ def promote(
     Both answer on the validation scans of REF that neither was trained on. The lower end of the one-sided 95 %
     interval of what is gained must lie above minus the margin, for the AUC and for the log loss.
     """
+    project = begun_project()
+
     from ctexp.experiments.evaluating.judge import Margins
     from ctexp.experiments.evaluating.promote import promote as work
-    from ctexp.project import MODEL_NAME, find_project
+    from ctexp.project import MODEL_NAME
     from ctexp.searching.request import training_of_sweep
 
     margins = Margins(margin, loss_margin)
     move = work(
         reference or f"{MODEL_NAME}@challenger",
-        find_project(),
+        project,
         ConsoleWatch(),
         margins=margins,
         of_sweep=training_of_sweep,
@@ -88,10 +89,11 @@ def promote(
 @app.command("rollback")
 def rollback(reason: Reason = "", json: Json = False) -> None:
     """Make the champion before the present one champion again."""
-    from ctexp.experiments.evaluating.promote import rollback as work
-    from ctexp.project import find_project
+    project = begun_project()
 
-    _print_move(work(find_project(), ConsoleWatch(), reason), json=json)
+    from ctexp.experiments.evaluating.promote import rollback as work
+
+    _print_move(work(project, ConsoleWatch(), reason), json=json)
     if not reason:
         narrate("No --reason was given: whoever reads the history will ask for one.")
 
@@ -99,11 +101,9 @@ def rollback(reason: Reason = "", json: Json = False) -> None:
 @app.command("history")
 def history(json: Json = False) -> None:
     """Show every change of the champion, the earliest first."""
-    from ctexp.project import find_project
     from ctexp.registry.history import read_history
-    from ctexp.tracking.store import open_store
 
-    found = read_history(open_store(find_project(), create=False))
+    found = read_history(open_to_read())
     if json:
         events = [one.as_json() for one in found.events]
         print_json({"champion": found.champion, "agrees": found.agrees, "events": events})
@@ -120,14 +120,13 @@ def card(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here instead of showing it.")] = None,
 ) -> None:
     """Write a version's model card, from what was logged."""
+    store = open_to_read()
+
     from ctexp.errors import WorkError
     from ctexp.experiments.evaluating.promote import find_version
     from ctexp.files import atomic_write
-    from ctexp.project import find_project
     from ctexp.registry.card import as_html, as_markdown, compose_card, gather_facts
-    from ctexp.tracking.store import open_store
 
-    store = open_store(find_project(), create=False)
     made = compose_card(gather_facts(store, find_version(store, reference)))
     text = as_html(made) if format is Page.html else as_markdown(made)
     if out is None:

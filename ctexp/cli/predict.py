@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from ctexp.cli.console import ConsoleWatch, print_json
+from ctexp.cli.store import begun_project
 from ctexp.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,11 +70,13 @@ def predict(
     What is no readable chest CT in HU is refused with the reason; what is unlike the training scans is answered with a
     warning.
     """
+    paths = _read_paths(scans)
+    project = begun_project()
+
     from ctexp.experiments.answering.predict import answer_scans, load_model
     from ctexp.scans.read import ReadOptions
 
-    paths = _read_paths(scans)
-    network = load_model(model, offline=offline)
+    network = load_model(model, project, offline=offline)
     watch = ConsoleWatch()
     if network.version.note:
         watch.say(network.version.note)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctexp.cli.console import ConsoleWatch, print_json
+from ctexp.cli.store import begun_project
 
 if TYPE_CHECKING:
     from ctexp.experiments.reproducing.reproduce import ReproductionReport
@@ -37,12 +38,13 @@ def reproduce(
     run find it): exit code 0. Different: exit code 1. What differs in code, packages and hardware is named in any
     case. An interrupted reproduction is begun again, not gone on with.
     """
+    project = begun_project()
+
     from ctexp.experiments.reproducing.reproduce import reproduce_run
-    from ctexp.project import find_project
     from ctexp.searching.request import training_of_sweep
 
     _take_sigterm()
-    report = reproduce_run(run, seeds, find_project(), ConsoleWatch(), training_of_sweep)
+    report = reproduce_run(run, seeds, project, ConsoleWatch(), training_of_sweep)
     if json:
         print_json(report.as_json())
     else:

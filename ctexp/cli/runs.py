@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctexp.cli.console import narrate, print_json
+from ctexp.cli.store import open_to_read
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowEntity
@@ -32,9 +33,11 @@ def list_command(
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="The latest so many.")] = 20, json: Json = False
 ) -> None:
     """List trainings, sweeps and evaluations, the latest first."""
+    store = open_to_read()
+
     from ctexp.experiments.comparing.listing import list_runs
 
-    runs = list_runs(_open(), limit)
+    runs = list_runs(store, limit)
     if json:
         print_json({"runs": [one.as_json() for one in runs]})
         return
@@ -49,9 +52,10 @@ def list_command(
 @app.command()
 def show(run: Ref, json: Json = False) -> None:
     """Show settings, metrics with intervals, and what else a run keeps."""
+    store = open_to_read()
+
     from ctexp.experiments.comparing.listing import find_run, versions_by_run
 
-    store = _open()
     found = find_run(store, run)
     version = versions_by_run(store).get(found.info.run_id, "")
     files = _files(store, found.info.run_id)
@@ -78,10 +82,12 @@ def compare(
     json: Json = False,
 ) -> None:
     """Compare runs: settings, metrics, paired tests on the same scans, and the scans they call differently."""
+    store = open_to_read()
+
     from ctexp.experiments.comparing.compare import compare_runs
     from ctexp.experiments.comparing.comparison_picture import draw_comparison
 
-    found = compare_runs(_open(), runs)
+    found = compare_runs(store, runs)
     if out is not None:
         draw_comparison(found, out)
         narrate(f"picture: {out}")
@@ -89,13 +95,6 @@ def compare(
         print_json(found.as_json())
     else:
         _print_comparison(found)
-
-
-def _open() -> "Store":
-    from ctexp.project import find_project
-    from ctexp.tracking.store import open_store
-
-    return open_store(find_project(), create=False)
 
 
 def _line(one: "Listed") -> str:

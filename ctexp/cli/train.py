@@ -12,6 +12,7 @@ import typer
 from ctexp.cli.console import ConsoleWatch, narrate, print_json
 from ctexp.cli.metrics_table import METRICS, print_metrics
 from ctexp.cli.predict import point_words
+from ctexp.cli.store import begun_project
 from ctexp.config import check
 from ctexp.errors import ConfigError
 
@@ -64,7 +65,6 @@ def train(
 ) -> None:
     """Train a network, log it to MLflow and register it."""
     from ctexp.experiments.request import TrainingRequest, compose
-    from ctexp.experiments.training.train import resume_training, run_training
     from ctexp.overrides import read_settings_file
     from ctexp.project import find_project
 
@@ -85,7 +85,11 @@ def train(
         given = [key for key, value in (others | dealing | options).items() if value is not None]
         alone = not (given or skip_bad or allow_gaps)
         check(alone, "--resume", "given alone, the run keeps its own settings", ", ".join(given))
-        report = _killable(lambda: resume_training(resume, find_project(), watch, force=force))
+        project = begun_project()
+
+        from ctexp.experiments.training.train import resume_training
+
+        report = _killable(lambda: resume_training(resume, project, watch, force=force))
     else:
         check(not force, "--force", "given with --resume", "no --resume")
         file = (str(config), read_settings_file(config)) if config else None
@@ -95,6 +99,8 @@ def train(
         request = TrainingRequest(
             experiment, data, positive, skip_bad, name, chosen, allow_gaps, folds or 0, repeats or 1, _final(final)
         )
+        from ctexp.experiments.training.train import run_training
+
         report = _killable(lambda: run_training(request, find_project(), watch))
     if json:
         print_json(dataclasses.asdict(report))
