@@ -49,14 +49,18 @@ def export_onnx(network: keras.Model, file: Path, examples: npt.NDArray[np.float
     import onnxruntime
 
     file.write_bytes(to_onnx(network).SerializeToString())
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    exported = session.run(None, {session.get_inputs()[0].name: examples})[0]
+    options = onnxruntime.SessionOptions()
+    options.enable_cpu_mem_arena = False  # it would keep twice the peak
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    exported = np.concatenate([session.run(None, {name: one[None]})[0] for one in examples])
     return _compare("ONNX", exported, _logits(network, examples))
 
 
 def _logits(network: keras.Model, examples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    logits: npt.NDArray[np.float32] = keras.ops.convert_to_numpy(network(examples, training=False))
-    return logits
+    # One at a time: the layers of a large network take a gigabyte a scan.
+    each = [keras.ops.convert_to_numpy(network(one[None], training=False)) for one in examples]
+    return np.concatenate(each)
 
 
 def _compare(kind: str, exported: npt.NDArray[np.float32], trained: npt.NDArray[np.float32]) -> float:

@@ -114,6 +114,7 @@ class DerivableNetwork:
             )
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3
+            options.enable_cpu_mem_arena = False  # it would keep twice the peak for as long as the network is known
             self._sessions[end] = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
