@@ -29,7 +29,7 @@ def forget_settings() -> None:
 forget_settings()  # before any fixture of a module is made
 
 
-LONGEST = ("test_sweep.py", "test_cluster.py", "test_sweep_kinds.py", "test_resume.py")
+LONGEST = ("test_sweep.py", "test_walks.py", "test_cluster.py", "test_sweep_kinds.py", "test_resume.py")
 """Files whose tests last longest. Begun first, none of them runs alone at the end while other processes are idle."""
 
 

@@ -42,6 +42,9 @@ ELSEWHERE = {
     "ctexp train --folds 5": ("minutes", "tests/trains/test_folds.py"),
     "ctexp train --data scans/ --folds 5": ("minutes", "tests/trains/test_folds.py"),
     "ctexp train --folds 5 --repeats 2 --final ensemble": ("minutes", "tests/trains/test_folds.py"),
+    "ctexp reproduce RUN --seeds 5": ("minutes", "tests/trains/test_reproduce.py"),
+    "ctexp reproduce RUN_ID --seeds 5": ("minutes", "tests/trains/test_reproduce.py"),
+    "ctexp sweep mine --data scans/ --resume": ("a minute", "tests/trains/test_sweep.py"),
     "ctexp sweep": ("an hour", "tests/trains/test_sweep.py"),
     "ctexp sweep training --trials 40": ("hours", "tests/searching/test_plan.py"),
     "ctexp sweep --resume": ("a sweep that was interrupted", "tests/trains/test_sweep.py"),
@@ -55,8 +58,6 @@ ELSEWHERE = {
 SHORTER = {
     "sweep --trials 6": "sweep --trials 2",
     "sweep --resume --trials 40": "sweep --resume --trials 3",
-    "--data scans/ --resume": "--data scans/ --resume --trials 2",
-    "--seeds 5": "--seeds 2",
 }
 """What would take a study's time, and what takes a test's."""
 OTHERWISE = {"ctexp models promote ctexp@challenger": 1, "ctexp models rollback": 2}
