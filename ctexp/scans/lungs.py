@@ -45,10 +45,8 @@ def find_lungs(volume: Volume) -> Lungs | None:
     if anatomy is None or not anatomy.lungs.any():
         return None
     inside = np.zeros_like(anatomy.lungs)
-    for half in (
-        slice(None, anatomy.middle),
-        slice(anatomy.middle, None),
-    ):  # closed together they would have the heart between them
+    # Each lung alone: closed together they would have the heart between them.
+    for half in (slice(None, anatomy.middle), slice(anatomy.middle, None)):
         inside[half] = _closed(anatomy.lungs[half], anatomy.coarse.spacing_mm)
     aerated = inside & anatomy.lungs
     if not aerated.any():
