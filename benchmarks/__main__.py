@@ -28,6 +28,7 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
     "prepare": ([], ["--scans", "4", "--rounds", "2"]),
     "predict": ([], ["--scans", "20", "--runs", "2"]),
     "training": ([], ["--scans", "24", "--epochs", "2"]),
+    "tracking": ([], ["--scans", "24", "--size", "64", "--epochs", "2"]),
     "growth": ([], ["--scans", "50,100"]),
     "sweep": ([], ["memory", "workers", "--scans", "40"]),
     "leakage": ([], ["--scans", "20", "--copies", "4", "--size", "64"]),

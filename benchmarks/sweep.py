@@ -1,6 +1,7 @@
 """A sweep measured: against plain KerasTuner, what it costs beside training, and what kills do to it.
 
-    python -m benchmarks.sweep [search] [workers] [memory] [kills] [--scans 200] [--plain-minutes 60]
+    python -m benchmarks.sweep [search] [workers] [memory] [kills] [--scans 200] [--difficulty hard]
+                               [--plain-minutes 60]
 
 Everything runs on the same synthetic scans, drawn into a temporary folder first, with the same seed.
 
@@ -226,13 +227,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
     parser.add_argument("--scans", type=int, default=200)
+    parser.add_argument("--difficulty", choices=("standard", "hard"), default="standard", help="of search and workers")
     parser.add_argument("--plain-minutes", type=float, default=60.0)
     wished = parser.parse_args()
     print(f"# {platform.platform()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB")
     with tempfile.TemporaryDirectory(prefix="ctexp-benchmark-") as name:
         folder = Path(name)
         if {"search", "workers"} & set(wished.parts or PARTS):
-            write_phantoms(folder / "scans", PhantomSettings(scans=wished.scans))
+            write_phantoms(folder / "scans", PhantomSettings(scans=wished.scans, difficulty=wished.difficulty))
         write_phantoms(folder / "tiny", PhantomSettings(scans=40, size=48, seed=1))
         for part in wished.parts or PARTS:
             print(f"\n## {part}", flush=True)

@@ -6,14 +6,16 @@ Synthetic scans of 512x512, none of those on which a preset was chosen, are draw
 difficulty, in turn, whole processes:
 
 - the published program (`benchmarks.plain_training`) on ctexp's own split, ended after --plain-minutes;
+- where PyTorch and MONAI are installed, `benchmarks.plain_monai` twice, the second time with its cache;
 - `ctexp train` with the `default` preset in a fresh project, and a second time with its cache;
 - on the standard scans, `ctexp train --preset published`, two epochs: the time of a step.
 
-Each is watched from outside: seconds from its start to each epoch's line, peak memory of its process. "Reached" is the
-first epoch whose validation AUC is at least 0.99, and on hard scans at least the published program's last.
+Each is watched from outside: seconds from start to each epoch's line, peak memory of its processes. "Reached" is the
+first epoch whose validation AUC is at least 0.99, on hard scans at least the published program's last.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -41,7 +43,7 @@ class Watched:
     Attributes:
         epochs: (seconds since the start, validation AUC) of each.
         seconds: of the whole process.
-        peak_mb: of its resident memory, 10^6 bytes.
+        peak_mb: of the resident memory of its processes, 10^6 bytes.
         prepared: seconds until its scans were ready; 0 where that was not seen.
     """
 
@@ -96,7 +98,8 @@ def watch(words: list[str], folder: Path, *, stdin: str = "", minutes: float = 6
 def _sample(process: psutil.Process, seen: Watched) -> None:
     try:
         while True:
-            seen.peak_mb = max(seen.peak_mb, process.memory_info().rss / 1e6)
+            everybody = [process, *process.children(recursive=True)]
+            seen.peak_mb = max(seen.peak_mb, sum(one.memory_info().rss for one in everybody) / 1e6)
             time.sleep(0.2)
     except psutil.Error:
         return
@@ -122,9 +125,12 @@ def split_of(scans: Path, folder: Path) -> str:
 
 def tell(name: str, seen: Watched, target: float) -> None:
     """Print a row of the table."""
+    if not seen.epochs:
+        print(f"| {name} | ended without an epoch after {seen.seconds:.0f} s |", flush=True)
+        return
     reached = seen.reached(target)
-    best = max((auc for _, auc in seen.epochs), default=float("nan"))
-    last = seen.epochs[-1][1] if seen.epochs else float("nan")
+    best = max(auc for _, auc in seen.epochs)
+    last = seen.epochs[-1][1]
     when = f"{reached:.0f}" if reached else "never"
     print(f"| {name} | {seen.prepared:.0f} | {seen.epoch_seconds:.1f} | {len(seen.epochs)} | {last:.3f} | {best:.3f} | "
           f"{when} | {seen.seconds:.0f} | {seen.peak_mb:,.0f} |", flush=True)  # fmt: skip
@@ -142,6 +148,10 @@ def compare(difficulty: str, scans: Path, folder: Path, epochs: int, minutes: fl
     plain = watch(plain_words, folder, stdin=sides, minutes=minutes)
     target = 0.99 if difficulty == "standard" else plain.epochs[-1][1]
     tell("published program", plain, target)
+    if importlib.util.find_spec("monai"):
+        monai = [sys.executable, "-m", "benchmarks.plain_monai", "--epochs", str(epochs)]
+        for name in ("MONAI, first", "MONAI, again"):
+            tell(name, watch(monai, folder, stdin=sides, minutes=minutes), target)
     runs = []
     for name in ("ctexp default, first", "ctexp default, again"):
         runs.append(watch([*ctexp, *(["--epochs", str(epochs)] if epochs < 15 else [])], folder))

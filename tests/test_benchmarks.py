@@ -43,6 +43,6 @@ def test_one_command_runs_them_all() -> None:
     tree = ast.parse((PROJECT / "benchmarks" / "__main__.py").read_text(encoding="utf-8"))
     (parts,) = (node.value for node in tree.body if isinstance(node, ast.AnnAssign) and node.target.id == "PARTS")
     known = {ast.literal_eval(key) for key in parts.keys}
-    apart = {"__main__", "figures", "process", "plain_search", "plain_training", "explain", "serve"}
+    apart = {"__main__", "figures", "process", "plain_monai", "plain_search", "plain_training", "explain", "serve"}
     assert known | apart == {path.stem for path in BENCHMARKS}
     assert not known & apart

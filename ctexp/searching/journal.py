@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from mlflow.entities import Run as MlflowEntity
@@ -36,14 +37,17 @@ _PAGE = 1000
 
 @dataclass
 class Child:
-    """A trial's run, as the journal holds it."""
+    """A trial's run, as the journal holds it.
+
+    `has_ended` is whether the store had its end when the journal was read.
+    """
 
     trial: int
     run_id: str
     configuration: Configuration
     began: float
     batch_size: int | None
-    status: str
+    has_ended: bool
     reason: str
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     fold_runs: tuple[str, ...] = ()
@@ -114,8 +118,8 @@ class Journal:
         """Give the parent runs of all sweeps, the latest first."""
         return search(store, f"tags.`{KIND_TAG}` = 'sweep'")
 
-    def children(self) -> dict[int, Child]:
-        """Give the trials' runs by number; one that was replaced is left out."""
+    def children(self, *, folds: bool = False) -> dict[int, Child]:
+        """Give the trials' runs by number, with those of their folds where asked; one that was replaced is left out."""
         sweep = self._store.run(self.run.id)
         runs = search(self._store, f"tags.`{PARENT_TAG}` = '{self.run.id}'")
         found: dict[int, Child] = {}
@@ -130,9 +134,10 @@ class Journal:
                 _tuples(json.loads(tags[CONFIGURATION_TAG])),
                 (run.info.start_time - sweep.info.start_time) / 1000,
                 int(tags["ctexp.batch_size"]) if "ctexp.batch_size" in tags else None,
-                tags.get(STATUS_TAG, ""),
+                run.info.status in ("FINISHED", "FAILED"),
                 tags.get(REASON_TAG, ""),
                 {outcome.place: outcome for outcome in outcomes},
+                self.fold_runs(run.info.run_id) if folds else (),
             )
             found[child.trial] = child
         return dict(sorted(found.items()))
@@ -143,8 +148,8 @@ class Journal:
         numbered = {int(run.data.tags[FOLD_TAG]): run.info.run_id for run in runs if FOLD_TAG in run.data.tags}
         return tuple(numbered[number] for number in sorted(numbered))
 
-    def add_trial(self, leg: Leg, experiment: Experiment, facts: Mapping[str, Any], *, halved: bool = False) -> Child:
-        """Make a trial's run, in one stroke with its number and configuration, and log its settings."""
+    def add_trial(self, leg: Leg, experiment: Experiment, *, halved: bool = False) -> Child:
+        """Make a trial's run, in one stroke with its number and configuration; `log_settings` adds the rest."""
         tags = {
             KIND_TAG: "trial",
             TRIAL_TAG: str(leg.trial),
@@ -158,9 +163,8 @@ class Journal:
         made = self._client.create_run(
             self._store.experiment_id, tags=resolve_tags(tags), run_name=f"trial {leg.trial:03d}"
         )
-        child = Child(leg.trial, made.info.run_id, leg.configuration, time.time() - self._started, batch_size, "", "")
-        self.log_settings(child, experiment, facts)
-        return child
+        began = time.time() - self._started
+        return Child(leg.trial, made.info.run_id, leg.configuration, began, batch_size, False, "")
 
     def log_settings(self, child: Child, experiment: Experiment, facts: Mapping[str, Any]) -> None:
         """Log a trial's settings; to do so twice changes nothing."""
@@ -204,8 +208,11 @@ class Journal:
             MlflowRun.resume(self._store, run_id)
 
     def end(self, run_ids: Sequence[str], status: str, *, word: str = "", reason: str = "") -> None:
-        """End runs in the store's words, with ctexp's own word and the reason as tags; the status comes last."""
-        for run_id in run_ids:
+        """End runs in the store's words, with ctexp's own word and the reason as tags.
+
+        The status comes last, and that of the first run, whose folds the others are, after theirs.
+        """
+        for run_id in reversed(run_ids):
             tags = {key: text[:5000] for key, text in ((STATUS_TAG, word), (REASON_TAG, reason)) if text}
             self._client.log_batch(run_id, tags=[RunTag(key, text) for key, text in tags.items()])
             self._client.set_terminated(run_id, status)
@@ -219,7 +226,7 @@ class Journal:
         self._client.set_tag(child.run_id, REPLACED_TAG, "true")
         self.end([child.run_id, *child.fold_runs], "FAILED", word="failed", reason=reason)
 
-    @property
+    @cached_property
     def _started(self) -> float:
         return float(self._store.run(self.run.id).info.start_time) / 1000
 

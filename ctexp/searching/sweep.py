@@ -204,6 +204,7 @@ def _work(
         if not conductor.ended:
             raise KeyboardInterrupt
         keeper.tidy(conductor.children, last=True)
+        keeper.leave_networks(conductor.children, definition.base)
         return finish(request, store, journal, material, conductor.records, watch, study.unbuildable, staff, began)
 
 

@@ -192,7 +192,7 @@ def _teach(
                 step=learned.standing.best_epoch)  # fmt: skip
     if ending in ("finished", "stopped"):
         run.log_text(predictions_table(split.validation, learned.outputs), "validation.csv")
-        checkpoints.leave_network(store, run, learned.network, learned.standing.best_epoch)
+        checkpoints.drop_checkpoints(store, run.id, keep={learned.standing.best_epoch})
     score = metrics[experiment.training.monitor]
     return _Taught(learned, ending, score, _error(experiment.training.monitor, learned, metrics), seconds)
 

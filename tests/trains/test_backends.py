@@ -1,4 +1,4 @@
-"""Keras on JAX: the same training where there is no TensorFlow."""
+"""Keras on JAX and on PyTorch: the same training where there is no TensorFlow."""
 
 import importlib.util
 import json
@@ -8,33 +8,33 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra `jax`")
 
-
-@pytest.fixture
-def jax(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Processes compute with JAX and cannot import TensorFlow."""
+@pytest.fixture(params=["jax", "torch"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """The engine that processes compute with; they cannot import TensorFlow."""
+    if importlib.util.find_spec(request.param) is None:
+        pytest.skip(f"needs the extra `{request.param}`")
     blocked = tmp_path / "blocked" / "tensorflow"
     blocked.mkdir(parents=True)
     (blocked / "__init__.py").write_text("raise ImportError('TensorFlow is not to be loaded')\n")
     monkeypatch.setenv("PYTHONPATH", str(blocked.parent), prepend=":")
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setenv("KERAS_BACKEND", request.param)
+    return str(request.param)
 
 
-@pytest.mark.usefixtures("jax")
-def test_training_on_jax(program, scans: Path) -> None:
+def test_training_without_tensorflow(engine: str, program, scans: Path) -> None:
     """A training ends with a registered network that answers, and its run says what computed it."""
     report = json.loads(program.process("train", "--data", scans, "--preset", "smoke", "--json").stdout)
     assert math.isfinite(report["metrics"]["val_loss"])
     tags = program.client().get_run(report["run_id"]).data.tags
-    assert tags["version.keras-backend"] == "jax"
+    assert tags["version.keras-backend"] == engine
     assert "version.tensorflow" in tags  # installed, but never imported
     (answer,) = json.loads(program.process("predict", next((scans / "CT-23").iterdir()), "--format", "json").stdout)
     assert answer["normal"] + answer["abnormal"] == pytest.approx(1.0)
 
 
-@pytest.mark.usefixtures("jax")
-def test_killed_training_on_jax_goes_on(program, scans: Path) -> None:
+@pytest.mark.usefixtures("engine")
+def test_killed_training_without_tensorflow_goes_on(program, scans: Path) -> None:
     """After SIGKILL `--resume` ends with the numbers of a training that nobody killed, to the last bit."""
     words = ("train", "--data", scans, "--preset", "smoke", "--epochs", 5)
     process = program.start(*words)

@@ -69,6 +69,16 @@ def test_what_was_kept_comes_back_to_the_last_bit(store: Store, run: MlflowRun) 
         assert np.array_equal(one.numpy(), two.numpy())
 
 
+def test_a_network_that_is_not_compiled_takes_its_weights(store: Store, run: MlflowRun) -> None:
+    """Of a checkpoint with the optimiser's numbers a network alone takes what is its own."""
+    network = build(1)
+    step(network)
+    checkpoints.save_checkpoint(run, network, 1)
+    alone = build_network(SMOKE.network, SMOKE.scan.shape)
+    checkpoints.load_checkpoint(store, run.id, 1, alone)
+    assert all(map(np.array_equal, network.get_weights(), alone.get_weights()))
+
+
 def test_a_run_that_has_ended_keeps_a_network_for_anybody(store: Store, run: MlflowRun) -> None:
     """Only the best epoch's `.keras` file is left; Keras alone loads it, and its weights can be taken back."""
     import keras

@@ -1,5 +1,6 @@
 """What a sweep does with bad news: a crew that plays them, and a real store."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from ctexp.errors import DataError, WorkError
+from ctexp.overrides import override
 from ctexp.presets import get_preset
 from ctexp.project import Project
 from ctexp.searching.conductor import RETRIES, Conductor
@@ -176,6 +178,100 @@ def test_failed_trials_are_not_tried_again_on_resume(store: Store) -> None:
     assert crew.orders == []
     assert again.ended
     assert [one.status for one in again.records] == ["failed"] * 3
+
+
+@pytest.mark.parametrize("word", ["", "finished"], ids=["before its end", "in the middle of its end"])
+@pytest.mark.parametrize(("ending", "status"), [("finished", "FINISHED"), ("failed", "FAILED")])
+def test_an_end_that_a_kill_kept_from_the_store_is_written_on_resume(
+    store: Store, ending: str, status: str, word: str
+) -> None:
+    """A trial whose outcome is there, but whose run counts as killed, gets its end without another training."""
+    first, _, _, journal = conduct(store, good)
+    first.run(lambda: False)
+    for one in journal.children().values():
+        done = good(Order(one.trial, one.trial, one.run_id, (), DEFINITION.base, 2, (), True))
+        if one.trial == 1:
+            done = dataclasses.replace(done, ending=ending)
+        journal.log_outcome(one, f"ctexp.outcome.{one.trial}", done)
+    run_id = journal.children()[1].run_id
+    client = MlflowClient(store.project.local_uri)
+    client.set_tag(run_id, "ctexp.status", word)
+    client.set_tag(run_id, "ctexp.reason", "the process ended without a word (kill -9, power)")
+    client.set_terminated(run_id, "KILLED")
+    again, crew, _, _ = conduct(store, good, journal)
+    again.run(lambda: False)
+    assert crew.orders == []
+    run = store.run(run_id)
+    assert (run.info.status, run.data.tags["ctexp.status"]) == (status, ending)
+    assert "ctexp.reason" not in run.data.tags
+
+
+class Seeing(Players):
+    """A crew for hyperband that looks how each run stands while it is trained, and writes outcomes as a worker does.
+
+    The trial that ended last is the best, and promoted.
+    """
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(self._train)
+        self._store = store
+        self.seen: set[str] = set()
+
+    def _train(self, order: Order) -> Outcome:
+        ending, score = "finished" if order.until == 3 else "paused", 0.5 + 0.1 * order.trial
+        outcome = Outcome(order.place, order.trial, ending, score, 0.01, (score,) * order.until, weights=100)
+        self._store.client.set_tag(order.run_id, f"ctexp.outcome.{order.place}", outcome.to_json())
+        return outcome
+
+    def listen(self, seconds: float) -> list:
+        """Look, then tell what happened."""
+        self.seen |= {self._store.run(order.run_id).info.status for order in self.orders[-1:] if self._news}
+        return super().listen(seconds)
+
+
+def halve(store: Store, journal: Journal, budgets: tuple[int, ...]) -> Seeing:
+    """Run hyperband over three epochs to its end."""
+    base = override(DEFINITION.base, {"training.epochs": 3})
+    definition = dataclasses.replace(DEFINITION, base=base, algorithm="hyperband")
+    study = Study(definition, budgets, 2, Oracle(definition, budgets))
+    keeper, crew = Keeper(store, 3, maximise=True, rule="best"), Seeing(store)
+    conductor = Conductor(study, journal, crew, keeper, Ears(), {}, folds=0, maximise=True)
+    conductor.run(lambda: False)
+    assert conductor.ended
+    return crew
+
+
+def test_promoted_at_once_its_run_goes_on_as_running(store: Store) -> None:
+    """An earlier leg's end is written late, but never over the next leg of the same run."""
+    journal = Journal.begin(store, "sweep h", "{}", {})
+    crew = halve(store, journal, (3,))
+    before, last = crew.orders[-2:]
+    assert (before.until, last.until) == (1, 3)
+    assert before.run_id == last.run_id
+    assert crew.seen == {"RUNNING"}
+    assert {run.info.status for run in children(store, journal)} == {"FINISHED"}
+
+
+def test_extended_hyperband_repeats_nothing(store: Store) -> None:
+    """With more trials promotions are proposed at another place; what was trained before is not trained again."""
+    journal = Journal.begin(store, "sweep h", "{}", {})
+    first = halve(store, journal, (3,))
+    more = halve(store, journal, (3, 8))
+    assert len(more.orders) >= 5
+    trained = [(order.trial, order.until) for order in (*first.orders, *more.orders)]
+    assert len(set(trained)) == len(trained)
+
+
+def test_interrupted_in_the_last_trial_a_sweep_has_not_ended(store: Store) -> None:
+    """When all is proposed and the last trial is given up, there is something left to go on with."""
+
+    def play(order: Order) -> Outcome:
+        return good(order) if order.trial < 2 else Outcome(order.place, order.trial, "interrupted")
+
+    conductor, crew, _, journal = conduct(store, play)
+    conductor.run(lambda: len(crew.orders) == 3)
+    assert not conductor.ended
+    assert [run.info.status for run in children(store, journal)] == ["FINISHED", "FINISHED", "KILLED"]
 
 
 def test_a_wish_to_stop_begins_nothing_new(store: Store) -> None:

@@ -1,6 +1,7 @@
 """`ctexp sweep` as a user runs it: real processes, a real store, real kills."""
 
 import contextlib
+import csv
 import json
 import os
 import random
@@ -9,8 +10,14 @@ import signal
 import subprocess
 from pathlib import Path
 
+import keras
+import numpy as np
 import psutil
 import pytest
+
+from ctexp.datasets.cache import ScanCache, restore
+from ctexp.presets import get_preset
+from ctexp.project import Project
 
 SWEEP = """
 question = "Does it go on?"
@@ -130,14 +137,26 @@ def test_the_report_is_kept_with_the_sweep(whole) -> None:
 
 
 def test_only_the_best_checkpoints_stay(whole) -> None:
-    """Of the four trials the wished two keep a checkpoint, the chosen one among them."""
+    """Of the four trials the wished two keep a network, the chosen one among them; Keras alone loads them."""
     program, report, _ = whole
     artifacts = program.folder / "mlruns" / "ctexp"
-    kept = {
-        one["number"] for one in report["trials"] if list((artifacts / one["run_id"]).glob("artifacts/checkpoints/*"))
+    cache = ScanCache(Project(program.folder).cache, get_preset("smoke").scan)
+    left = {
+        one["number"]: [file.name for file in (artifacts / one["run_id"] / "artifacts" / "checkpoints").iterdir()]
+        for one in report["trials"]
     }
+    kept = {one["number"]: one for one in report["trials"] if left[one["number"]]}
     assert len(kept) == 2
     assert report["best"]["number"] in kept
+    for number, one in kept.items():
+        (name,) = left[number]
+        assert name.endswith(".keras")
+        run = artifacts / one["run_id"] / "artifacts"
+        network = keras.saving.load_model(run / "checkpoints" / name)
+        rows = list(csv.DictReader((run / "validation.csv").open()))
+        scans = np.stack([restore(cache.load(row["sha256"])) for row in rows])[..., None]
+        said = network.predict_on_batch(scans).ravel()
+        assert said == pytest.approx([float(row["logit"]) for row in rows], abs=1e-4)
 
 
 def test_a_trial_is_the_training_that_its_settings_name(whole, program, scans) -> None:

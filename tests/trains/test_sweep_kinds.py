@@ -77,6 +77,9 @@ def test_folds_are_grandchildren(program, scans, sweep_file) -> None:
         assert len(scores) == 2
         assert one["score"] == pytest.approx(sum(scores) / 2)
         assert one["error"] > 0 or scores[0] == scores[1]
+        for run in folds:
+            left = program.folder / "mlruns" / "ctexp" / run.info.run_id / "artifacts" / "checkpoints"
+            assert [file.suffix for file in left.iterdir()] == [".keras"]
     (version,) = client.search_model_versions("name = 'ctexp'")
     assert client.get_run(version.run_id).data.tags["ctexp.again"] == str(report["best"]["number"])
 

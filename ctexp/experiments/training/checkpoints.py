@@ -1,7 +1,7 @@
 """Weights and optimiser of a run's last and best epoch, kept in the run so that a kill costs at most one epoch.
 
-While a run trains, a checkpoint is plain numbers, which cost a quarter of Keras's own format to write; when it has
-ended, the best epoch's network is left as a `.keras` file that loads anywhere.
+While a run trains, a checkpoint is plain numbers, which cost a quarter of Keras's own format to write; when it, or its
+sweep, has ended, the best epoch's network is left as a `.keras` file that loads anywhere.
 
 A checkpoint's name is its epoch and is never written twice; the tag `ctexp.standing`, one row of the database, says
 which checkpoints are whole. A kill between the two leaves the tag at the epoch before.
@@ -56,6 +56,11 @@ def save_checkpoint(run: Run, network: "keras.Model", epoch: int) -> None:
             row.tofile(stream)
             stream.write(_checksum(row))
         run.log_file(file, FOLDER)
+
+
+def has_state(store: Store, run_id: str, epoch: int) -> bool:
+    """Tell whether a run still has an epoch's numbers."""
+    return state_name(epoch) in _listed(get_artifact_repository(store.artifacts_of(run_id)))
 
 
 def load_checkpoint(store: Store, run_id: str, epoch: int, network: "keras.Model") -> None:
@@ -137,11 +142,16 @@ def _listed(repository: Any) -> set[str]:
 
 def _held(network: "keras.Model") -> list[Any]:
     """Give all that a step of the training changes, in an order that the settings decide."""
-    optimiser = network.optimizer
+    optimiser = _optimiser_of(network)
     if optimiser is None:
         return list(network.variables)
     optimiser.build(network.trainable_variables)  # nothing where it is built
     return [*network.variables, *optimiser.variables]
+
+
+def _optimiser_of(network: "keras.Model") -> Any:
+    """Give the optimiser; None for a network that was never compiled, which does not even have the attribute."""
+    return getattr(network, "optimizer", None)
 
 
 def _checksum(row: npt.NDArray[np.uint8]) -> bytes:
@@ -162,7 +172,7 @@ def _put_back(file: Path, network: "keras.Model") -> None:
     kinds = [(np.dtype(variable.dtype), tuple(variable.shape)) for variable in held]
     sizes = [kind.itemsize * math.prod(shape) for kind, shape in kinds]
     # A network that is not compiled takes the first part and leaves the optimiser's numbers.
-    if len(row) < sum(sizes) or (network.optimizer is not None and len(row) > sum(sizes)):
+    if len(row) < sum(sizes) or (_optimiser_of(network) is not None and len(row) > sum(sizes)):
         raise ValueError("it holds another network's arrays")
     start = 0
     for variable, (kind, shape), size in zip(held, kinds, sizes, strict=True):
