@@ -156,6 +156,9 @@ def compare(difficulty: str, scans: Path, folder: Path, epochs: int, minutes: fl
     for name in ("ctexp default, first", "ctexp default, again"):
         runs.append(watch([*ctexp, *(["--epochs", str(epochs)] if epochs < 15 else [])], folder))
         tell(name, runs[-1], target)
+    print()
+    for name, seen in (("published program", plain), ("ctexp default", runs[0])):
+        print(f"{name}, AUC by epoch: {' '.join(f'{auc:.3f}' for _, auc in seen.epochs)}", flush=True)
     theirs = plain.reached(target)
     for name, run, wished in zip(("first run", "second run"), runs, (20, 40), strict=True):
         mine = run.reached(target)
