@@ -169,6 +169,14 @@ def measure_memory(folder: Path, scans: Path) -> Iterator[str]:
     yield f"largest: {max(one['rss'] for one in trials) / 2**20:.0f} MiB"
 
 
+def is_worker(process: psutil.Process) -> bool:
+    """Tell a worker from a program that was only asked something, such as git, and may be gone already."""
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
 def measure_kills(folder: Path, scans: Path, kills: int = 20, trials: int = 40) -> Iterator[str]:
     """SIGKILL at random moments, and what is lost."""
     calm, _ = Project(folder / "calm", scans).sweep("small.toml", "--trials", trials)
@@ -188,7 +196,7 @@ def measure_kills(folder: Path, scans: Path, kills: int = 20, trials: int = 40) 
                 pass
             victim = rng.choice(list(done))
             tree = psutil.Process(process.pid).children(recursive=True)
-            workers = [one for one in tree if "spawn_main" in " ".join(one.cmdline())]
+            workers = [one for one in tree if is_worker(one)]
             if victim == "worker" and not workers:
                 continue
             done[victim] += 1
