@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.players import Ears, Players
 from mlflow import MlflowClient
 
 from ctexp.errors import DataError, WorkError
@@ -25,49 +26,6 @@ RATE = Hyperparameter("training.learning_rate", "float", 1e-4, 1e-1, log=True)
 DEFINITION = SweepDefinition(
     name="x", base=get_preset("smoke"), algorithm="random", trials=3, stop="none", stop_epochs=1, space=(RATE,)
 )
-
-
-class Players:
-    """A crew of one that answers every order as the test says."""
-
-    def __init__(self, play: Callable[[Order], Outcome]) -> None:
-        self.orders: list[Order] = []
-        self._play, self._news = play, []
-
-    @property
-    def free(self) -> int:
-        """One at a time."""
-        return 1 - len(self._news)
-
-    def submit(self, order: Order) -> None:
-        """Take an order."""
-        self.orders.append(order)
-        self._news.append(self._play(order))
-
-    def listen(self, seconds: float) -> list:
-        """Tell what happened."""
-        news, self._news = self._news, []
-        return news
-
-    def stop(self) -> None:
-        """Nothing to stop."""
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-class Ears:
-    """A watch that remembers what was said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        """Remember."""
-        self.said.append(text)
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_, **__: None
 
 
 @pytest.fixture(scope="module")
