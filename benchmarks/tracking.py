@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--epochs", type=int, default=15)
     wished = parser.parse_args()
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    os.environ.update(CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3")  # before anything imports TensorFlow
     with tempfile.TemporaryDirectory(prefix="ctexp-benchmark-") as name:
         write_phantoms(Path(name) / "scans", PhantomSettings(scans=wished.scans, size=wished.size, seed=7))
         began = time.perf_counter()
