@@ -67,11 +67,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--epochs", type=int, default=15)
     wished = parser.parse_args()
-    os.environ.update(CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3")  # before anything imports TensorFlow
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
     with tempfile.TemporaryDirectory(prefix="ctexp-benchmark-") as name:
         write_phantoms(Path(name) / "scans", PhantomSettings(scans=wished.scans, size=wished.size, seed=7))
         began = time.perf_counter()
         from matplotlib.figure import Figure
+
+        from ctexp.learning.backend import start_backend
+
+        start_backend(0)  # quietly, before anything else imports Keras
 
         from ctexp.experiments.training import checkpoints
         from ctexp.tracking.run import MlflowRun
