@@ -127,7 +127,7 @@ def main() -> None:
     # One process turns scans while the others compute: with more, the step loses its cores.
     feed = DataLoader(train, batch_size=BATCH, shuffle=True, drop_last=True, num_workers=1, persistent_workers=True)
     asked = DataLoader(validation, batch_size=BATCH)
-    network = Network()
+    network = Network().to(memory_format=torch.channels_last_3d)  # a tenth to a quarter faster on a CPU
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE, eps=1e-7)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_at(step, len(feed), wished.epochs))
     loss = nn.BCEWithLogitsLoss()
@@ -135,7 +135,8 @@ def main() -> None:
         network.train()
         for batch in feed:
             optimiser.zero_grad()
-            loss(network(batch["image"]), batch["label"].float()).backward()
+            images = batch["image"].contiguous(memory_format=torch.channels_last_3d)
+            loss(network(images), batch["label"].float()).backward()
             optimiser.step()
             schedule.step()
         recalibrate(network, plain)
