@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: everything ctexp writes goes through here."""
+"""Files that are either whole or not there: what ctexp writes itself goes through here."""
 
 import contextlib
 import os
@@ -33,3 +33,19 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
+
+
+def make_durable(path: Path) -> None:
+    """Return when a file that another library wrote, and its name, are on the disk: a power cut leaves it whole.
+
+    Raises:
+        OSError: the file is not there, or the disk does not take it.
+    """
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    if os.name == "posix":  # elsewhere a folder cannot be opened, and names are written with their files
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

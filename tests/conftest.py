@@ -33,6 +33,12 @@ LONGEST = ("test_sweep.py", "test_walks.py", "test_cluster.py", "test_sweep_kind
 """Files whose tests last longest. Begun first, none of them runs alone at the end while other processes are idle."""
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what holds a law on many drawn cases."""
+    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        item.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the fast tests first: what is broken shows in seconds; then the longest."""

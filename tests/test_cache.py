@@ -58,6 +58,7 @@ def test_entry_is_an_ordinary_file_of_numpy(cache: ScanCache, prepared: np.ndarr
     np.testing.assert_array_equal(cache.load(KEY), quantise(prepared))
 
 
+@pytest.mark.slow
 def test_many_threads_load_entries(cache: ScanCache, prepared: np.ndarray) -> None:
     """Eight threads that load thousands of entries at once all get them."""
     cache.store(KEY, prepared)

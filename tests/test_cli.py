@@ -86,6 +86,7 @@ def test_phantoms_and_their_picture(invoke, tmp_path) -> None:
     assert [file.name for file in tmp_path.iterdir() if file.suffix == ".part"] == []
 
 
+@pytest.mark.slow
 def test_prepare_reads_a_collection_and_counts_the_sides(invoke, write_scan, tmp_path) -> None:
     """`data prepare` fills the cache, prints scans a side and class and the hash, and makes no store."""
     for number in range(20):

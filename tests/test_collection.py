@@ -144,6 +144,7 @@ def test_no_scans(entries: list[Entry], collect: Callable[..., Collection]) -> N
         collect(entries, skip_bad=True)
 
 
+@pytest.mark.slow
 def test_copied_synthetic_scans_are_still_known_as_such(tmp_path: Path) -> None:
     """Drawn scans say so in their headers: copies without the file that marks the original are synthetic, too."""
     write_phantoms(tmp_path / "drawn", PhantomSettings(scans=2, size=48), processes=1)

@@ -122,6 +122,7 @@ def test_damaged_table_is_an_error(text) -> None:
         read_answers(text, "run r")
 
 
+@pytest.mark.slow
 def test_picture_is_a_whole_png(truth, logits, tmp_path) -> None:
     """The picture is written whole; without common scans there is none, and no file."""
     pytest.importorskip("matplotlib")

@@ -1,11 +1,14 @@
 """Heat maps on the scan's own voxels: the right side in every orientation, nothing where nothing was seen."""
 
+import time
+
 import numpy as np
 import pytest
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from ctexp.config import ScanSettings
 from ctexp.registry.explain import METHODS, Method, explain
+from ctexp.registry.occlusion import occlude
 from ctexp.registry.predictor import Predictor
 from ctexp.scans import Volume, decode_nifti
 
@@ -55,3 +58,15 @@ def test_nothing_that_speaks_for_abnormal_is_no_heat(predictor) -> None:
         said = explain(predictor, volume, method=method)
         assert not said.heat.any()
         assert said.peak == 0
+
+
+def test_occlusion_begins_no_round_that_it_has_no_time_for(rng) -> None:
+    """The first round is always finished, and of eight only as many as fit in the time."""
+
+    def slow(inputs: np.ndarray) -> np.ndarray:
+        time.sleep(0.002)
+        return inputs.mean(axis=(1, 2, 3, 4))
+
+    prepared = rng.random((14, 14, 7), dtype=np.float32)
+    assert occlude(slow, prepared, np.zeros_like(prepared), seconds=0.0).rounds == 1
+    assert occlude(lambda inputs: inputs.mean(axis=(1, 2, 3, 4)), prepared, np.zeros_like(prepared)).rounds == 8

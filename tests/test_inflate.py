@@ -66,6 +66,7 @@ def test_reading_past_the_end_says_how_much_is_missing() -> None:
         inflate(ARCHIVE, 3010)
 
 
+@pytest.mark.slow
 def test_an_endless_tail_is_refused() -> None:
     """An archive that goes on for over 64 MiB after what was asked for is refused, not unpacked to its end."""
     bomb = gzip.compress(b"\0" * (66 << 20), 1)

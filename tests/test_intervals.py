@@ -154,6 +154,7 @@ def test_certain_intervals_narrow_with_more_scans(each: int) -> None:
     assert 0.4 < perfect.low < twice.low < 1.0
 
 
+@pytest.mark.slow
 def test_coverage() -> None:
     """Of 300 samples of 60 scans about 95 of 100 intervals hold the true area (binormal, 0.80)."""
     rng = np.random.default_rng(11)

@@ -2,6 +2,7 @@
 
 import ast
 import fnmatch
+import functools
 import graphlib
 import re
 import subprocess
@@ -40,6 +41,12 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 def room_of(path: Path) -> str:
     """The top-level file or folder that a module lies in."""
     return path.parts[0].removesuffix(".py")
+
+
+@functools.cache
+def all_imports(path: Path) -> list[tuple[str, int]]:
+    """Every module that a file of the package imports, at any depth, with its line."""
+    return list(imports(parse(path)))
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
@@ -106,7 +113,7 @@ def test_imports_come_from_below() -> None:
     """A module imports, at its head or lazily, only from lower floors and from its own room."""
     faults = []
     for path in MODULES:
-        for name, line in imports(parse(path)):
+        for name, line in all_imports(path):
             library, _, rest = name.partition(".")
             if library == "ctexp" and not may_import(room_of(path), rest.partition(".")[0]):
                 faults.append(f"{path}:{line} imports {name}")
@@ -120,7 +127,7 @@ def test_no_circle_of_files() -> None:
     graph = {}
     for path, name in name_of.items():
         tree = parse(path)
-        used = {other for other, _ in imports(tree)} & known
+        used = {other for other, _ in all_imports(path)} & known
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom):
                 used |= {f"{node.module}.{alias.name}" for alias in node.names} & known
@@ -145,7 +152,7 @@ def test_rooms_of_experiments_keep_to_themselves() -> None:
     faults = []
     for path in (path for path in MODULES if path.parts[0] == "experiments" and path.name != "__init__.py"):
         room = path.parts[1] if len(path.parts) > 2 else ""
-        for name, line in imports(parse(path)):
+        for name, line in all_imports(path):
             other = name.removeprefix("ctexp.experiments.").partition(".")[0] if "ctexp.experiments." in name else ""
             if other in below and other != room and other not in below.get(room, set()):
                 faults.append(f"{path}:{line} imports {name}")
@@ -159,9 +166,9 @@ def test_the_package_itself_loads_nothing() -> None:
 
 def test_heavy_libraries_stay_in_their_rooms() -> None:
     """Only the files that the lint settings list load a heavy library when they are loaded themselves."""
-    faults = []
+    faults, heavy = [], heavy_files()
     for path in MODULES:
-        if not any(fnmatch.fnmatch(f"ctexp/{path.as_posix()}", pattern) for pattern in heavy_files()):
+        if not any(fnmatch.fnmatch(f"ctexp/{path.as_posix()}", pattern) for pattern in heavy):
             loaded = {name.split(".")[0] for name, _ in imports(on_loading(parse(path)))} & HEAVY
             faults += [f"{path} loads {name}" for name in sorted(loaded)]
     assert faults == []
@@ -185,6 +192,7 @@ def test_starting_is_light() -> None:
     assert not loaded & (HEAVY | {"numpy", "scipy", "nibabel"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     ["runs list", "runs compare abcdef abcdef", "evaluate", "reproduce abcdef", "train --resume abcdef",

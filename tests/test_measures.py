@@ -52,6 +52,7 @@ def test_intervals_of_the_means_cover(rng) -> None:
     assert 275 <= sum(one.low <= truth <= one.high for one in many) <= 297
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "apart", "sure"), [(60, 2.0, 1.0), (32, 4.4, 3.0)])
 def test_intervals_cover_for_good_networks_and_few_scans(rng, n: int, apart: float, sure: float) -> None:
     """Of 60 draws at least 54 intervals of each measure hold the truth, at AUC 0.92 and 0.999, fitting or too sure.
@@ -83,6 +84,7 @@ def test_the_surest_of_networks_is_not_beyond_doubt() -> None:
     assert found["log_loss"].high == pytest.approx(2.04 * 30 / 32, rel=0.01)
 
 
+@pytest.mark.slow
 def test_chance_alone_makes_a_calibration_error(rng) -> None:
     """A faultless network's error is about what chance makes; one that is too sure has clearly more."""
     faultless, sure = outputs(rng, 400), outputs(rng, 400, sure=4.0)

@@ -175,6 +175,7 @@ class TestNonInferior:
             passed += paired_loss(labels, *logits).non_inferior(0.05)
         assert passed <= 0.085 * 300
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("scans", "distance", "factor"), [(32, 3.29, 2.23), (60, 2.326, 1.82)])
     def test_a_challenger_that_is_too_sure_rarely_passes(self, scans: int, distance: float, factor: float) -> None:
         """Of 300 challengers of the same order, so much too sure that they lose 0.05 nats more, about 5 % pass.

@@ -32,6 +32,7 @@ def test_the_users_word_counts() -> None:
     assert in_a_fresh_process(code, MLFLOW_DISABLE_TELEMETRY="false") == "false true 0 1"
 
 
+@pytest.mark.slow
 def test_asking_a_network_leaves_nothing_in_the_home(tmp_path: Path) -> None:
     """ONNX Runtime, which by default writes an identifier of the device and a queue of reports, writes nothing."""
     home = tmp_path / "home"

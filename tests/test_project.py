@@ -69,6 +69,7 @@ def test_a_stray_store_in_the_home_folder_swallows_nothing(tmp_path: Path, monke
         assert find_project(place).root == place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../elsewhere", "two words", "a@b", "-x"])
 def test_a_model_name_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
     """`$CTEXP_MODEL` becomes a folder and part of a REF: what could not be either is one line, and exit 2."""

@@ -6,7 +6,7 @@ import pytest
 from ctexp.cli.train import _print_report
 from ctexp.experiments.training.answers import settle_answers
 from ctexp.experiments.training.learn import TrainingReport, answer_report
-from ctexp.experiments.training.record import quoted_metrics
+from ctexp.experiments.training.tables import quoted_metrics
 from ctexp.learning.evaluation import Outputs
 
 

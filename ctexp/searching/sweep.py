@@ -210,7 +210,7 @@ def _work(
 
 def _log_facts(request: SweepRequest, store: "Store", journal: "Journal", material: Material) -> None:
     """Log what the parent run is to say of itself; to do so twice changes nothing."""
-    from ctexp.experiments.training.record import data_facts, split_table
+    from ctexp.experiments.training.tables import data_facts, split_table
     from ctexp.overrides import flatten
     from ctexp.tracking.provenance import all_packages, circumstances
 

@@ -182,7 +182,7 @@ def _teach(
         ending = "paused" if learned.standing.epoch == order.until < experiment.training.epochs else "finished"
 
     from ctexp.experiments.training import checkpoints
-    from ctexp.experiments.training.record import predictions_table, quoted_metrics
+    from ctexp.experiments.training.tables import predictions_table, quoted_metrics
     from ctexp.learning.evaluation import evaluate
 
     estimates = evaluate(learned.outputs)

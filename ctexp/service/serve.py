@@ -91,7 +91,8 @@ def serve(
     """
     check(0.1 <= poll_seconds <= 86_400, "--poll-seconds", "from 0.1 to 86400", poll_seconds)
     if token is None and not address.is_private:
-        raise ConfigError(f"--host {address.host}: needs a token where others can reach the service; set "
+        place = f"--allow-host {address.names[0]}" if is_loopback(address.host) else f"--host {address.host}"
+        raise ConfigError(f"{place}: needs a token where others can reach the service; set "
                           f"{TOKEN_VARIABLE} or --token-file (`openssl rand -hex 32` makes one)")  # fmt: skip
     listener = _bind(address)
     with listener:

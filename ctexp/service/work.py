@@ -5,8 +5,10 @@ that unpacks to more than it should ends in a sentence.
 """
 
 import contextlib
+import errno
 import logging
 import signal
+import traceback
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 _KEPT = 2
 """Networks that a worker keeps: the present one, and the one before for requests that came before the alias moved."""
+_STEPS = 8
+"""Calls that are named of those that led to an unforeseen error, the last ones."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ def run(pipe: Connection, worker_bytes: int) -> None:
     """Answer the jobs that come through a pipe until it is closed at the other end.
 
     Args:
-        pipe: jobs in; a `Reply`, or text for an unforeseen error, out.
+        pipe: jobs in; a `Reply`, or text for the log about an unforeseen error, out.
         worker_bytes: memory that may be taken beyond what a worker with a loaded network has.
     """
     # Ctrl-C and a service manager's SIGTERM reach all processes of the service; the first of them says when to end.
@@ -118,16 +122,17 @@ class _Worker:
 
     def handle(self, job: Job | Load) -> Reply | str:
         try:
-            if isinstance(job, Job):
-                return self._answer(job)
-            self._predictor(job.served.folder)
+            predictor = self._predictor(job.served.folder)
+        except Exception as error:  # it speaks of the network's files, which are no client's
+            return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        if isinstance(job, Load):
             return Reply("answered", {})
+        try:
+            return self._answer(job, predictor)
         except Exception as error:
-            words = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            return _named(words, job) if isinstance(job, Job) else words
+            return _where(error)
 
-    def _answer(self, job: Job) -> Reply:
-        predictor = self._predictor(job.served.folder)
+    def _answer(self, job: Job, predictor: "Predictor") -> Reply:
         try:
             return _answer(job, predictor)
         except ScanError as error:
@@ -182,6 +187,16 @@ def _explain(
 def _named(text: str, job: Job) -> str:
     """Call the upload by its label: where it lies is nobody's business."""
     return text.replace(str(job.path), job.label)
+
+
+def _where(error: Exception) -> str:
+    """Say for the log what an unforeseen error is and where it arose.
+
+    Its own words are left out: they may quote the scan, the name that the client gave it, or names in a zip.
+    """
+    steps = [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)]
+    code = errno.errorcode.get(error.errno or 0) if isinstance(error, OSError) else None
+    return f"{' '.join(filter(None, (type(error).__name__, code)))} at {' > '.join(steps[-_STEPS:])}"
 
 
 def _bound_memory(more: int) -> None:

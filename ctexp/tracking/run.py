@@ -8,8 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 from mlflow.entities import Metric, Param, RunTag
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from mlflow.tracking.context.registry import resolve_tags
 
+from ctexp.files import make_durable
 from ctexp.tracking.process import this_process
 from ctexp.tracking.store import OWNER_TAG, REASON_TAG, Store
 
@@ -40,8 +43,8 @@ class Run(Protocol):
     def log_figure(self, figure: "Figure", path: str) -> None:
         """Keep a picture."""
 
-    def log_file(self, file: Path, folder: str) -> None:
-        """Keep a copy of a file in a folder of the run's artifacts."""
+    def log_file(self, file: Path, folder: str, *, durable: bool = False) -> None:
+        """Keep a copy of a file in a folder of the run's artifacts; durable, it outlasts a power cut that follows."""
 
 
 class NullRun:
@@ -65,7 +68,7 @@ class NullRun:
     def log_figure(self, figure: "Figure", path: str) -> None:
         """Forget."""
 
-    def log_file(self, file: Path, folder: str) -> None:
+    def log_file(self, file: Path, folder: str, *, durable: bool = False) -> None:
         """Forget."""
 
 
@@ -124,9 +127,16 @@ class MlflowRun:
             figure.savefig(file, dpi=110)
             self.log_file(file, str(Path(path).parent))
 
-    def log_file(self, file: Path, folder: str) -> None:
-        """Keep a copy of a file in a folder of the run's artifacts."""
+    def log_file(self, file: Path, folder: str, *, durable: bool = False) -> None:
+        """Keep a copy of a file in a folder of the run's artifacts; durable, it outlasts a power cut that follows.
+
+        MLflow copies and does not wait for the disk. What becomes durable on a server is the server's affair.
+        """
         self._client.log_artifact(self._id, str(file), folder)
+        if durable:
+            kept = get_artifact_repository(self._store.artifacts_of(self._id))
+            if isinstance(kept, LocalArtifactRepository):
+                make_durable(Path(kept.artifact_dir) / folder / file.name)
 
     def __enter__(self) -> "MlflowRun":
         return self

@@ -193,6 +193,7 @@ def test_the_plan_as_json(algorithm: Any) -> None:
     assert from_flat(plan["settings"]) == sweep.base
 
 
+@pytest.mark.slow
 def test_a_dry_run_is_light(tmp_path: Path) -> None:
     """`ctexp sweep --dry-run` loads no library of numbers, scans, learning or tracking: that is what makes it quick."""
     code = (

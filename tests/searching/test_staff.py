@@ -25,6 +25,7 @@ def test_one_a_core_as_far_as_results_and_memory_go(
     assert Staff(ray="10.0.0.1:6379").count() == MOST_WORKERS
 
 
+@pytest.mark.slow
 def test_a_cluster_is_checked_before_anything_is_read() -> None:
     """Workers elsewhere need a server that they reach; those of this machine, Ray's too, do with its own store."""
     pytest.importorskip("ray")

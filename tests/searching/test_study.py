@@ -130,6 +130,7 @@ def test_what_cannot_be_built_costs_no_trial() -> None:
     assert [place for place, score in oracle.told if score is None] == [1, 3, 5]
 
 
+@pytest.mark.slow
 def test_no_configuration_is_tried_twice() -> None:
     """A configuration that was tried is not tried again, and an oracle that knows no other ends the search."""
     oracle = Hungry(lambda place, told: {"training.learning_rate": 0.001 * (1 + place % 3)})

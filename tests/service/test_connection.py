@@ -47,6 +47,7 @@ def client(port) -> Iterator[socket.socket]:
         yield one
 
 
+@pytest.mark.slow
 def test_silent_client_is_closed(client) -> None:
     """A connection on which nothing is said ends by itself."""
     assert client.recv(10) == b""
@@ -60,6 +61,7 @@ def trickle(client: socket.socket, seconds: float) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_trickle_of_headers_is_closed(client) -> None:
     """Bytes that never make a whole head do not buy more time."""
     with pytest.raises(ConnectionError):
@@ -77,12 +79,14 @@ def answer(client: socket.socket) -> bytes:
     return got
 
 
+@pytest.mark.slow
 def test_answer_may_take_longer_than_the_head(client) -> None:
     """The wait ends when the head is whole, for a second request on the same connection too."""
     for _ in range(2):
         assert answer(client).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.slow
 def test_second_head_is_bounded_too(client) -> None:
     """A further request that stops in the middle of its head is closed, before uvicorn's own patience ends."""
     answer(client)

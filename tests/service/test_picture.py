@@ -4,6 +4,7 @@ import json
 import struct
 
 import numpy as np
+import pytest
 
 from ctexp.scans.volume import Volume
 from ctexp.service.picture import MAX_SIDE, MAX_SLICES, draw, pack
@@ -24,6 +25,7 @@ def test_slice_is_seen_from_the_feet_with_the_front_above() -> None:
     assert picture.pixel_mm == (0.8, 0.7)
 
 
+@pytest.mark.slow
 def test_large_scan_is_shrunk_by_means() -> None:
     """Above the limit pixels are means of squares, and every n-th slice is shown; the heat map follows."""
     scan = volume(2 * MAX_SIDE, MAX_SIDE + 2, MAX_SLICES + 1)

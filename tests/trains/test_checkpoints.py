@@ -1,6 +1,7 @@
 """What a run keeps of network and optimiser, and what it takes back."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,20 @@ def test_what_was_kept_comes_back_to_the_last_bit(store: Store, run: MlflowRun) 
     step(other)
     for one, two in zip(first.trainable_variables, other.trainable_variables, strict=True):
         assert np.array_equal(one.numpy(), two.numpy())
+
+
+def test_a_checkpoint_is_on_the_disk_before_anything_names_it(
+    store: Store, run: MlflowRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut after an epoch was told leaves its checkpoint whole: file and folder are synced when it is kept."""
+    synced, fsync = set(), os.fsync
+    monkeypatch.setattr(os, "fsync", lambda number: (synced.add(os.fstat(number).st_ino), fsync(number)))
+    network = build(1)
+    checkpoints.save_checkpoint(run, network, 1)
+    kept = file(store, run, checkpoints.state_name(1))
+    assert {kept.stat().st_ino, kept.parent.stat().st_ino} <= synced
+    checkpoints.leave_network(store, run, network, 1)
+    assert file(store, run, checkpoints.network_name(1)).stat().st_ino in synced
 
 
 def test_a_network_that_is_not_compiled_takes_its_weights(store: Store, run: MlflowRun) -> None:

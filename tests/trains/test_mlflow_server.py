@@ -109,6 +109,9 @@ def test_server_answers_and_refuses(ask, trained, scans, tmp_path) -> None:
         assert (code, reply["error_code"]) == (400, "BAD_REQUEST"), row
         assert reply["message"].startswith(sentence)
         assert len(reply["message"]) < 400
+    code, reply = ask({"dataframe_records": [{"path": str(path)}, {"path": "/nowhere.nii"}]})
+    assert (code, "predictions" in reply) == (400, False)
+    assert reply["message"].startswith("row 2: /nowhere.nii: ")
     code, reply = ask({"inputs": [array.tolist()]})
     assert code == 400
     assert reply["message"].endswith('a bare array is sent as {"inputs": {"array": [...]}}')

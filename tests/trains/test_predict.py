@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from helpers.pages import CHECKOUT
 from typer.testing import CliRunner
 
 from ctexp.cli.main import app
@@ -272,24 +275,24 @@ def test_version_is_whole(trained) -> None:
     assert keras.ops.convert_to_numpy(network(inputs)).ravel() == pytest.approx(expected, abs=1e-4)
 
 
-def test_damaged_version_is_refused(trained, scans, tmp_path, program_in) -> None:
-    """A network file that is not the registered one is refused, not asked."""
-    copy = tmp_path / "copy"
+def test_a_moved_project_answers_and_a_damaged_version_is_refused(trained, scans, tmp_path, program_in) -> None:
+    """What the page on restoring tells a store that lies elsewhere now is true; a network file that is not the
+    registered one is refused, not asked.
+    """
+    copy, scan = tmp_path / "copy", sorted((scans / "CT-0").iterdir())[0]
     shutil.copytree(trained.program.folder, copy)
-    db = copy / "mlflow.db"
-    import sqlite3
-
-    with sqlite3.connect(db) as connection:  # point the copied store at its own copied files
-        for table, column in (("model_versions", "source"), ("model_versions", "storage_location"),
-                              ("logged_models", "artifact_location"), ("runs", "artifact_uri")):  # fmt: skip
-            connection.execute(
-                f"update {table} set {column} = replace({column}, ?, ?)",  # noqa: S608 - names are ours
-                (str(trained.program.folder), str(copy)),
-            )
-    shutil.rmtree(
-        copy / ".ctexp" / "cache" / "models", ignore_errors=True
-    )  # or its own copy, which is whole, would answer
+    page = (CHECKOUT / "docs" / "how-to" / "backup.md").read_text(encoding="utf-8")
+    statements = re.search(r'sqlite3 mlflow\.db "\n(.*?)"\n', page, re.DOTALL)
+    assert statements is not None
+    moved = statements[1].replace("/old/study/", f"{trained.program.folder}/").replace("/new/study/", f"{copy}/")
+    with sqlite3.connect(copy / "mlflow.db") as connection:
+        connection.executescript(moved)
+    models = copy / ".ctexp" / "cache" / "models"  # a copy of the version there would answer for it
+    shutil.rmtree(models, ignore_errors=True)
+    words = ("predict", scan, "--format", "json")
+    assert json.loads(program_in(copy)(*words).stdout) == json.loads(trained.program(*words).stdout)
+    shutil.rmtree(models)
     network = next((copy / "mlruns").rglob("network.onnx"))
     network.write_bytes(network.read_bytes()[:-1] + b"x")
-    done = program_in(copy)("predict", sorted((scans / "CT-0").iterdir())[0], exit_code=1)
+    done = program_in(copy)("predict", scan, exit_code=1)
     assert "checksum differs" in done.stderr

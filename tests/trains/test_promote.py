@@ -71,12 +71,21 @@ def test_list_shows_every_version(ask) -> None:
     assert "not a medical device" in lines[-1]
 
 
-def test_promotion_rollback_and_their_history(ask) -> None:
-    """The same network again passes and becomes champion; rollback takes it back; both are on record, with numbers."""
-    assert champion(ask) == "1"
+def test_promotion_rollback_and_their_history(ask, program, scans) -> None:
+    """The same network again passes and becomes champion; rollback takes it back; both are on record, with numbers.
+
+    `predict` follows the alias at once, also with --offline while the store answers.
+    """
+
+    def answers() -> str:
+        done = program("predict", next((scans / "CT-0").iterdir()), "--offline", "--format", "json")
+        assert "offline:" not in done.stderr
+        return json.loads(done.stdout)[0]["model"]["version"]
+
+    assert champion(ask) == answers() == "1"
     done = ask("promote", "models:/ctexp/2", "--reason", "the same again")
     assert "@champion is version 2 (was version 1)" in done.stdout
-    assert champion(ask) == "2"
+    assert champion(ask) == answers() == "2"
     again = ask("promote", "models:/ctexp/2", exit_code=2)
     assert again.stderr.startswith("error: models:/ctexp/2: must be another version than the champion")
     back = answer(ask, "rollback", "--reason", "only a test")

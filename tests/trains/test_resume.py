@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,9 +97,9 @@ def test_kills_at_random_moments_lose_nothing(program, scans, whole, seed) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_ends_killed_and_says_how_to_go_on(program, scans, number) -> None:
-    """Ctrl-C and SIGTERM end the run as KILLED at once, and the last line but one tells the command to resume."""
-    process = program.start("train", "--data", scans, "--preset", "smoke", "--epochs", "500")
+def test_interrupt_ends_killed_and_can_be_gone_on_with(program, scans, whole, number) -> None:
+    """Ctrl-C and SIGTERM end the run as KILLED at once, its words tell how to resume, and that ends to the last bit."""
+    process = program.start("train", "--data", scans, "--preset", "smoke", "--epochs", EPOCHS)
     run_id = _wait_for_epoch(process, 1)
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
@@ -107,6 +108,7 @@ def test_interrupt_ends_killed_and_says_how_to_go_on(program, scans, number) -> 
     run = _client(program).get_run(run_id)
     assert run.info.status == "KILLED"
     assert run.data.tags["ctexp.reason"] == "interrupted by the user"
+    assert program.json("train", "--resume", run_id)["metrics"] == whole["metrics"]
 
 
 def test_next_command_settles_a_dead_run(program, scans) -> None:
@@ -133,10 +135,22 @@ def test_living_run_is_left_alone(program, scans) -> None:
 
 
 def test_resume_refuses_what_it_cannot_go_on_with(program, scans, trained) -> None:
-    """A finished run, other options beside --resume, and scans that changed are refused in one line each."""
+    """A finished run, and other options beside --resume, are refused in one line each."""
     finished = trained.report["run_id"]
     assert "it finished" in trained.program("train", "--resume", finished, exit_code=2).stderr
     assert "given alone" in trained.program("train", "--resume", finished, "--epochs", 9, exit_code=2).stderr
+
+
+def test_resume_refuses_scans_that_changed(program, scans) -> None:
+    """With a scan fewer nothing is trained, the line says what was and what is, and the run stays as it was."""
+    own = program.folder / "own"
+    shutil.copytree(scans, own)
+    run_id = program.json("train", "--data", own, "--preset", "smoke", "--epochs", 1)["run_id"]
+    client = _client(program)
+    client.set_terminated(run_id, "KILLED")
+    next((own / "CT-0").iterdir()).unlink()
+    assert "data.hash was" in program("train", "--resume", run_id, exit_code=2).stderr
+    assert client.get_run(run_id).info.status == "KILLED"
 
 
 def test_kill_after_the_last_epoch_registers_once(program_in, scans, whole, tmp_path) -> None:

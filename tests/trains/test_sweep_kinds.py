@@ -1,6 +1,7 @@
 """The kinds of sweep, each run as a user runs it: extended, by halving, with folds, on several workers."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,17 +35,21 @@ def gist(report: dict) -> list[tuple]:
 
 
 def test_extending_and_changing(program, scans, sweep_file) -> None:
-    """A finished sweep is extended by --trials under the same run; a changed one is refused, and another may begin."""
-    first = program.json("sweep", sweep_file, "--data", scans, "--algorithm", "random", "--trials", 2, "--epochs", 1)
+    """A finished sweep is extended by --trials under the same run; with other settings or scans it is refused."""
+    own = program.folder / "own"
+    shutil.copytree(scans, own)
+    first = program.json("sweep", sweep_file, "--data", own, "--algorithm", "random", "--trials", 2, "--epochs", 1)
     assert "are done" in program("sweep", "--resume", exit_code=2).stderr
     longer = program.json("sweep", "--resume", "--trials", 3)
     assert longer["run_id"] == first["run_id"]
     assert gist(longer)[:2] == gist(first)
     assert len(longer["trials"]) == 3
-    changed = program("sweep", sweep_file, "--data", scans, "--algorithm", "random", "--epochs", 2, "--resume",
+    changed = program("sweep", sweep_file, "--data", own, "--algorithm", "random", "--epochs", 2, "--resume",
                       exit_code=2)  # fmt: skip
     assert "epochs" in changed.stderr
     assert "new one" in changed.stderr
+    next((own / "CT-0").iterdir()).unlink()
+    assert "data.hash was" in program("sweep", "--resume", "--trials", 4, exit_code=2).stderr
 
 
 def test_hyperband_goes_on_with_promoted_trials(program, scans) -> None:

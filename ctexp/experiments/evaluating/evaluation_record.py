@@ -7,7 +7,8 @@ import numpy as np
 
 from ctexp.experiments.evaluating.chosen import WHERE, Chosen, Kind
 from ctexp.experiments.evaluating.evaluation_report import KIND, EvaluationReport
-from ctexp.experiments.training.record import NOTE_TAG, predictions_table
+from ctexp.experiments.training.record import NOTE_TAG
+from ctexp.experiments.training.tables import predictions_table
 from ctexp.learning.calibration import reliability
 from ctexp.learning.evaluation import Outputs, roc_points
 from ctexp.learning.measures import bins_for

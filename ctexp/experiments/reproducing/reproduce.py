@@ -122,7 +122,7 @@ def reproduce_run(
     others = [dataclasses.replace(original.experiment, seed=seed + number) for number in range(1, seeds + 1)]
     tags = {KIND_TAG: KIND, REPRODUCES_TAG: original.run_id}
     with MlflowRun.start(store, f"{original.name} reproduced", tags) as run, _not_resumable(original, watch):
-        from ctexp.experiments.training.record import data_facts, split_table
+        from ctexp.experiments.training.tables import data_facts, split_table
 
         watch.say(f"run {run.id} reproduces {original.run_id} ({original.name})")
         facts = circumstances(project.root)
@@ -217,7 +217,7 @@ def _quote(original: Original, store: "Store", run: "Run", learned: "Learned") -
     A training's are its exported network's, calibrated; a fold's are exported; a trial's are the network's own.
     """
     from ctexp.experiments.training.answers import halves, settle_answers
-    from ctexp.experiments.training.record import predictions_table, quoted_metrics
+    from ctexp.experiments.training.tables import predictions_table, quoted_metrics
     from ctexp.learning.evaluation import evaluate
     from ctexp.learning.network import build_network
     from ctexp.registry.package import package_network

@@ -4,7 +4,8 @@ While a run trains, a checkpoint is plain numbers, which cost a quarter of Keras
 sweep, has ended, the best epoch's network is left as a `.keras` file that loads anywhere.
 
 A checkpoint's name is its epoch and is never written twice; the tag `ctexp.standing`, one row of the database, says
-which checkpoints are whole. A kill between the two leaves the tag at the epoch before.
+which checkpoints are whole. A kill between the two leaves the tag at the epoch before, and since a checkpoint is on
+the disk before the tag names it, so does a power cut.
 """
 
 import contextlib
@@ -55,7 +56,7 @@ def save_checkpoint(run: Run, network: "keras.Model", epoch: int) -> None:
         with file.open("wb") as stream:
             row.tofile(stream)
             stream.write(_checksum(row))
-        run.log_file(file, FOLDER)
+        run.log_file(file, FOLDER, durable=True)
 
 
 def has_state(store: Store, run_id: str, epoch: int) -> bool:
@@ -104,7 +105,7 @@ def leave_network(store: Store, run: Run, network: "keras.Model", epoch: int) ->
     with tempfile.TemporaryDirectory(prefix="ctexp-checkpoint-") as folder:
         file = Path(folder) / network_name(epoch)
         network.save(file)
-        run.log_file(file, FOLDER)
+        run.log_file(file, FOLDER, durable=True)
     _drop(store, run.id, {network_name(epoch)})
 
 

@@ -53,7 +53,7 @@ def train_fold(
 ) -> Fold:
     """Train one fold, from where its run stands, unless that run is finished; read it back either way."""
     from ctexp.experiments.training import checkpoints
-    from ctexp.experiments.training.record import data_facts, predictions_table, quoted_metrics, split_table
+    from ctexp.experiments.training.tables import data_facts, predictions_table, quoted_metrics, split_table
     from ctexp.learning.network import build_network
     from ctexp.overrides import flatten
     from ctexp.registry.network import KERAS_NAME, NETWORK_NAME

@@ -80,7 +80,7 @@ def learn_folds(
 
     start_backend(request.experiment.seed)  # before anything else imports Keras
 
-    from ctexp.experiments.training.record import quoted_metrics
+    from ctexp.experiments.training.tables import quoted_metrics
     from ctexp.learning.baseline import mean_hu_auc
     from ctexp.tracking.figures import fold_curves
 

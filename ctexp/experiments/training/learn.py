@@ -103,7 +103,8 @@ def conclude(
     from ctexp.experiments.training import checkpoints
     from ctexp.experiments.training.answers import halves, settle_answers
     from ctexp.experiments.training.explained import log_explanations
-    from ctexp.experiments.training.record import NOTE_TAG, log_results, quoted_metrics, summary
+    from ctexp.experiments.training.record import NOTE_TAG, log_results, summary
+    from ctexp.experiments.training.tables import quoted_metrics
     from ctexp.learning.baseline import mean_hu_auc
     from ctexp.learning.network import build_network
     from ctexp.registry.network import NETWORK_NAME

@@ -1,8 +1,8 @@
-"""What a run keeps of data and network: facts, tables and pictures."""
+"""What a run keeps of data and network: pictures, its description, and what is read back of it."""
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import mlflow
 import numpy as np
@@ -16,9 +16,9 @@ from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.datasets.splits import Split
 from ctexp.errors import WorkError
 from ctexp.experiments.training.answers import Answers
+from ctexp.experiments.training.tables import WORDS, predictions_table
 from ctexp.learning.calibration import reliability
 from ctexp.learning.evaluation import Outputs, confusion, roc_points
-from ctexp.learning.intervals import Estimate
 from ctexp.scans.views import montage
 from ctexp.tracking import figures
 from ctexp.tracking.run import Run
@@ -26,51 +26,6 @@ from ctexp.tracking.store import Store
 
 NOTE_TAG = "mlflow.note.content"
 """MLflow shows this tag as the run's description."""
-_WORDS = ("normal", "abnormal")
-
-
-def data_facts(collection: Collection, split: Split) -> dict[str, object]:
-    """Give the parameters that say which data a run learned from."""
-    facts: dict[str, object] = {
-        "data.source": collection.source,
-        "data.hash": collection.hash,
-        "data.scans": len(collection.scans),
-        "data.synthetic": collection.synthetic,
-        "data.skipped": len(collection.skipped),
-        "data.near_duplicates": collection.near_duplicates,
-        "split.hash": split.hash,
-    }
-    facts |= {f"data.class.{name}": count for name, count in collection.class_counts.items()}
-    for side, counts in split.counts().items():
-        facts |= {f"data.{side}.{word}": count for word, count in counts.items()}
-    return facts
-
-
-def split_table(split: Split) -> str:
-    """Give the split as CSV. The locked test's labels are left out: nobody reads them by accident."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "sha256", "side", "label"])
-    for side in ("train", "validation", "test"):
-        for scan in getattr(split, side):
-            writer.writerow([scan.path.name, scan.sha256, side, "" if side == "test" else _WORDS[scan.label]])
-    return text.getvalue()
-
-
-def predictions_table(scans: Sequence[LabelledScan], outputs: Outputs, answers: Outputs | None = None) -> str:
-    """Give each validation scan's truth, logit and probability of abnormal as CSV.
-
-    Args:
-        scans: the scans.
-        outputs: what the network said of them.
-        answers: the same calibrated, whose probabilities are then written; the logits stay the network's.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "sha256", "label", "logit", "abnormal"])
-    for scan, logit, probability in zip(scans, outputs.logits, (answers or outputs).probabilities, strict=True):
-        writer.writerow([scan.path.name, scan.sha256, _WORDS[scan.label], repr(float(logit)), f"{probability:.6f}"])
-    return text.getvalue()
 
 
 def read_outputs(run_id: str, scans: Sequence[LabelledScan]) -> Outputs:
@@ -95,7 +50,7 @@ def log_inputs(run: Run, cache: ScanCache, split: Split, experiment: Experiment)
     shown = [next(scan for scan in split.train if scan.label == label) for label in (0, 1)]
     arrays = [restore(cache.load(scan.sha256)) for scan in shown]
     sheets = [
-        (f"{_WORDS[scan.label]} ({scan.class_name})", montage(array)) for scan, array in zip(shown, arrays, strict=True)
+        (f"{WORDS[scan.label]} ({scan.class_name})", montage(array)) for scan, array in zip(shown, arrays, strict=True)
     ]
     low, high = experiment.scan.scale_hu
     size = "x".join(map(str, experiment.scan.shape))
@@ -156,7 +111,7 @@ def log_results(
         for number in chosen:
             array = restore(cache.load(scans[number].sha256))
             said = f"P(abnormal) = {outputs.probabilities[number]:.3f}"
-            caption = f"{scans[number].path.name}\n{_WORDS[scans[number].label]}, {said}"
+            caption = f"{scans[number].path.name}\n{WORDS[scans[number].label]}, {said}"
             sheets.append((caption, montage(array, tiles=6, columns=3)))
         run.log_figure(figures.pictures(sheets, title, columns=2), f"pictures/{name}.png")
     run.log_text(predictions_table(scans, answers.raw, outputs), "validation.csv")
@@ -209,11 +164,3 @@ def read_history(store: Store, run_id: str) -> list[dict[str, float]]:
     while all(whole + 1 in column for column in columns.values()):
         whole += 1
     return [{name: columns[name][epoch] for name in names} for epoch in range(1, whole + 1)]
-
-
-def quoted_metrics(estimates: Mapping[str, Estimate], loss: float) -> dict[str, float]:
-    """Give the metrics of the saved network as MLflow keeps them: value, ends of the 95 % interval, and n."""
-    metrics = {"val_loss": loss}
-    for name, estimate in estimates.items():
-        metrics |= estimate.as_metrics(f"val_{name}")
-    return metrics

@@ -54,7 +54,8 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
 
     name = request.name or f"{request.preset}-{signature(experiment)}"
     with MlflowRun.start(store, name, {KIND_TAG: "training"}) as run:
-        from ctexp.experiments.training.record import data_facts, log_inputs, split_table
+        from ctexp.experiments.training.record import log_inputs
+        from ctexp.experiments.training.tables import data_facts, split_table
 
         watch.say(f"run {run.id} ({name})")
         # The place, not the words: a restart may happen in another folder.

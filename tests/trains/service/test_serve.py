@@ -168,12 +168,20 @@ def _busy(service, client: httpx.Client, content: bytes) -> str:
             one.close()
 
 
-def test_moved_alias_is_followed_under_load(trained, service, scan) -> None:
-    """The alias moves to another version and back while clients ask: no request fails, both versions answer."""
+@pytest.fixture
+def second(trained) -> Iterator[str]:
+    """Another version, with the files of the first; the test takes back the aliases that it sets."""
     mlflow.set_tracking_uri(f"sqlite:///{trained.program.folder / 'mlflow.db'}")
-    store, content = trained.program.client(), scan.read_bytes()
+    store = trained.program.client()
     first = store.get_model_version("ctexp", "1")
-    second = str(store.create_model_version("ctexp", first.source, first.run_id, model_id=first.model_id).version)
+    version = str(store.create_model_version("ctexp", first.source, first.run_id, model_id=first.model_id).version)
+    yield version
+    store.delete_model_version("ctexp", version)
+
+
+def test_moved_alias_is_followed_under_load(trained, service, scan, second) -> None:
+    """The alias moves to another version and back while clients ask: no request fails, both versions answer."""
+    store, content = trained.program.client(), scan.read_bytes()
     seen: list[tuple[int, str]] = []
     done = threading.Event()
 
@@ -198,7 +206,6 @@ def test_moved_alias_is_followed_under_load(trained, service, scan) -> None:
         for one in threads:
             one.join()
         store.set_registered_model_alias("ctexp", "champion", "1")
-        store.delete_model_version("ctexp", second)
     assert {status for status, _ in seen} == {200}
     assert {version for _, version in seen} == {"1", second}
 
@@ -257,3 +264,24 @@ def test_service_for_others_wants_a_token_in_time_and_ends_well(trained, serving
         assert b'"label"' in answer
         assert running.process.wait(60) == 0
         assert list(running.folder.glob("ctexp-*")) == []
+
+
+def test_challenger_answers_behind_a_proxy(trained, serving, scan, second, tmp_path) -> None:
+    """At the port that it is told, under a proxy's name, it answers who brings its file's token, by the REF it got."""
+    store = trained.program.client()
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ["--model", "ctexp@challenger", "--port", port, "--workers", 1]
+    words += ["--token-file", tmp_path / "token", "--allow-host", "ct.example.org"]
+    store.set_registered_model_alias("ctexp", "challenger", second)
+    try:
+        with serving(tmp_path / "tmp", *words) as running:
+            assert running.url == f"http://127.0.0.1:{port}"
+            with httpx.Client(base_url=running.url, timeout=60, headers={"Host": "ct.example.org"}) as client:
+                assert upload(client, scan.read_bytes()).status_code == 401
+                client.headers["Authorization"] = f"Bearer {TOKEN}"
+                got = upload(client, scan.read_bytes())
+    finally:
+        store.delete_registered_model_alias("ctexp", "challenger")
+    assert (got.status_code, got.json()["model"]["version"]) == (200, second)

@@ -1,0 +1,65 @@
+"""What a run keeps as parameters, metrics and CSV, worked out without a store."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+
+from ctexp.datasets.collection import Collection, LabelledScan
+from ctexp.datasets.splits import Split
+from ctexp.learning.evaluation import Outputs
+from ctexp.learning.intervals import Estimate
+
+WORDS = ("normal", "abnormal")
+"""A label in words."""
+
+
+def data_facts(collection: Collection, split: Split) -> dict[str, object]:
+    """Give the parameters that say which data a run learned from."""
+    facts: dict[str, object] = {
+        "data.source": collection.source,
+        "data.hash": collection.hash,
+        "data.scans": len(collection.scans),
+        "data.synthetic": collection.synthetic,
+        "data.skipped": len(collection.skipped),
+        "data.near_duplicates": collection.near_duplicates,
+        "split.hash": split.hash,
+    }
+    facts |= {f"data.class.{name}": count for name, count in collection.class_counts.items()}
+    for side, counts in split.counts().items():
+        facts |= {f"data.{side}.{word}": count for word, count in counts.items()}
+    return facts
+
+
+def split_table(split: Split) -> str:
+    """Give the split as CSV. The locked test's labels are left out: nobody reads them by accident."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "sha256", "side", "label"])
+    for side in ("train", "validation", "test"):
+        for scan in getattr(split, side):
+            writer.writerow([scan.path.name, scan.sha256, side, "" if side == "test" else WORDS[scan.label]])
+    return text.getvalue()
+
+
+def predictions_table(scans: Sequence[LabelledScan], outputs: Outputs, answers: Outputs | None = None) -> str:
+    """Give each validation scan's truth, logit and probability of abnormal as CSV.
+
+    Args:
+        scans: the scans.
+        outputs: what the network said of them.
+        answers: the same calibrated, whose probabilities are then written; the logits stay the network's.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "sha256", "label", "logit", "abnormal"])
+    for scan, logit, probability in zip(scans, outputs.logits, (answers or outputs).probabilities, strict=True):
+        writer.writerow([scan.path.name, scan.sha256, WORDS[scan.label], repr(float(logit)), f"{probability:.6f}"])
+    return text.getvalue()
+
+
+def quoted_metrics(estimates: Mapping[str, Estimate], loss: float) -> dict[str, float]:
+    """Give the metrics of the saved network as MLflow keeps them: value, ends of the 95 % interval, and n."""
+    metrics = {"val_loss": loss}
+    for name, estimate in estimates.items():
+        metrics |= estimate.as_metrics(f"val_{name}")
+    return metrics

@@ -1,0 +1,175 @@
+"""The desk without a store and without a port: a store that is down, and workers that die or never end."""
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ctexp.config import ScanSettings
+from ctexp.errors import CtexpError, StoreUnreachableError
+from ctexp.service.desk import Desk
+from ctexp.service.guard import Access
+from ctexp.service.limits import GIBI, Limits
+from ctexp.service.metrics import Metrics
+from ctexp.service.uploads import Uploads
+from ctexp.service.work import Served
+from ctexp.service.workers import Pool
+
+NAME = "SMITH_JOHN.nii.gz"
+
+
+class Known:
+    """Stands for `Current` and the store behind it: what each look brings is known beforehand.
+
+    Attributes:
+        served: the version that answers.
+        seen: the version that answered when it was looked, look by look.
+    """
+
+    def __init__(self, served: Served, *looks: Served | CtexpError) -> None:
+        self.served = served
+        self.seen: list[str] = []
+        self._looks = iter(looks)
+
+    def look(self) -> Served | None:
+        """Give, or raise, what comes next; after the last nothing changes any more."""
+        self.seen.append(self.served.version)
+        found = next(self._looks, None)
+        if isinstance(found, CtexpError):
+            raise found
+        return found
+
+
+def test_old_version_answers_while_the_store_is_down(tmp_path, capsys) -> None:
+    """Looks that fail change nothing; the trouble is told and counted once, and the next version is followed."""
+    old, new = (Served("ctexp", version, True, tmp_path / version) for version in ("1", "2"))
+    down = StoreUnreachableError("http://store: must answer, it does not")
+    current = Known(old, down, down, new)
+    pool = Pool(0, GIBI)
+    metrics = Metrics(pool)
+
+    async def follow(desk: Desk) -> None:
+        watch = asyncio.create_task(desk.watch(0.001))
+        async with asyncio.timeout(10):
+            while current.served is old:
+                await asyncio.sleep(0.001)
+        watch.cancel()
+
+    with Uploads(tmp_path) as uploads:
+        asyncio.run(follow(Desk(Limits(), uploads, pool, current, metrics)))
+    assert current.seen[:3] == ["1", "1", "1"]
+    assert current.served is new
+    counted = metrics.text().decode()
+    assert 'ctexp_model_reloads_total{result="failed"} 1.0' in counted
+    assert 'ctexp_model_reloads_total{result="done"} 1.0' in counted
+    assert 'ctexp_model_info{name="ctexp",version="2"} 1.0' in counted
+    assert capsys.readouterr().err.splitlines() == [
+        f"warning: {down}; version 1 goes on answering",
+        "ctexp version 2 answers from now on",
+    ]
+
+
+@pytest.fixture(scope="module")
+def served(make_predictor, tmp_path_factory) -> Served:
+    """A version with a small network."""
+    folder = tmp_path_factory.mktemp("desk") / "version"
+    make_predictor(folder, ScanSettings(shape=(42, 42, 21)))
+    return Served("ctexp", "1", True, folder)
+
+
+@pytest.fixture
+def content(write_scan, tmp_path) -> bytes:
+    """A scan."""
+    return write_scan(tmp_path / "scan.nii.gz").read_bytes()
+
+
+@contextlib.asynccontextmanager
+async def opened(served: Served, folder: Path) -> AsyncIterator[tuple[Desk, httpx.AsyncClient]]:
+    """A service with one worker that has loaded its network, and a client."""
+    from ctexp.service.app import create_app
+
+    pool = Pool(1, GIBI)
+    try:
+        await pool.load(served)
+        with Uploads(folder) as uploads:
+            desk = Desk(Limits(workers=1), uploads, pool, Known(served), Metrics(pool))
+            transport = httpx.ASGITransport(create_app(desk, Access()))
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                yield desk, client
+            assert list(uploads.folder.glob("upload-*")) == []
+    finally:
+        pool.close()
+
+
+def worker() -> BaseProcess:
+    """The one worker process that lives now."""
+    (one,) = (child for child in multiprocessing.active_children() if child.name == "ctexp-worker")
+    return one
+
+
+async def upload(client: httpx.AsyncClient, content: bytes) -> httpx.Response:
+    """Send a scan, to be answered whatever its quality is."""
+    return await client.post("/predict", files={"scan": (NAME, content)}, params={"force": True})
+
+
+async def metrics_with(client: httpx.AsyncClient, line: str) -> str:
+    """Wait until the metrics have a line, and give them all."""
+    async with asyncio.timeout(30):
+        while line not in (text := (await client.get("/metrics")).text).splitlines():
+            await asyncio.sleep(0.01)
+    return text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("busy", [False, True])
+def test_dead_worker_costs_one_answer(served, content, tmp_path, capsys, busy) -> None:
+    """Killed before or while it has a scan, a worker is replaced: 500 for this scan, 200 for the next one."""
+
+    async def ask() -> None:
+        async with opened(served, tmp_path) as (_, client):
+            first = worker()
+            os.kill(first.pid, signal.SIGSTOP if busy else signal.SIGKILL)
+            asked = asyncio.create_task(upload(client, content))
+            if busy:
+                await metrics_with(client, "ctexp_workers_working 1.0")
+                first.kill()
+            lost = await asked
+            assert (lost.status_code, lost.json()["path"]) == (500, NAME)
+            assert lost.json()["error"] == f"{NAME}: must be answered, the service failed at it; its log says why"
+            assert (await upload(client, content)).status_code == 200
+            counted = await metrics_with(client, "ctexp_worker_restarts 1.0")
+            assert 'ctexp_requests_total{outcome="failed"} 1.0' in counted
+            assert worker().pid != first.pid
+
+    asyncio.run(ask())
+    assert capsys.readouterr().err == "error: a scan was not answered, its worker died\n"
+
+
+@pytest.mark.slow
+def test_slow_worker_is_ended_and_replaced(served, content, tmp_path) -> None:
+    """A scan that takes longer than `--answer-seconds` is 503 with Retry-After, and the next one is 200."""
+
+    async def ask() -> None:
+        async with opened(served, tmp_path) as (desk, client):
+            first = worker()
+            os.kill(first.pid, signal.SIGSTOP)
+            desk.limits = replace(desk.limits, answer_seconds=0.3)
+            late = await upload(client, content)
+            assert late.status_code == 503
+            assert 1 <= int(late.headers["retry-after"]) <= 60
+            assert late.json()["error"] == f"{NAME}: must be read and answered within 0.3 s, it was not"
+            assert not first.is_alive()
+            desk.limits = replace(desk.limits, answer_seconds=60)  # the other worker has a network to load first
+            assert (await upload(client, content)).status_code == 200
+            counted = await metrics_with(client, "ctexp_worker_restarts 1.0")
+            assert 'ctexp_requests_total{outcome="slow_answer"} 1.0' in counted
+
+    asyncio.run(ask())
