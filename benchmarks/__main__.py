@@ -27,6 +27,7 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
     "startup": ([], ["--runs", "3"]),
     "prepare": ([], ["--scans", "4", "--rounds", "2"]),
     "predict": ([], ["--scans", "20", "--runs", "2"]),
+    "step": ([], ["--steps", "2", "--presets", "default"]),
     "training": ([], ["--scans", "24", "--epochs", "2"]),
     "tracking": ([], ["--scans", "24", "--size", "64", "--epochs", "2"]),
     "growth": ([], ["--scans", "50,100"]),

@@ -1,6 +1,7 @@
 """Files that are either whole or not there: what ctexp writes itself goes through here."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -47,5 +48,8 @@ def make_durable(path: Path) -> None:
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
+        except OSError as error:  # some file systems cannot sync a folder, and lose nothing by that
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
         finally:
             os.close(folder)

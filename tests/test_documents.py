@@ -118,7 +118,7 @@ def test_every_page_is_reached_from_the_index() -> None:
 def test_the_designs_places_are_there() -> None:
     """Each `file: name` of the page on design is a module of the package that defines this name."""
     text = (CHECKOUT / "docs" / "design.md").read_text(encoding="utf-8")
-    places = re.findall(r"`([\w/]+\.py):\s(\w+)`", text)
+    places = re.findall(r"`([\w/]+\.py):\s+(\w+)`", text)
     assert len(places) > 15
     lost = []
     for file, name in places:

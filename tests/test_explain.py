@@ -1,6 +1,6 @@
 """Heat maps on the scan's own voxels: the right side in every orientation, nothing where nothing was seen."""
 
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,13 +60,20 @@ def test_nothing_that_speaks_for_abnormal_is_no_heat(predictor) -> None:
         assert said.peak == 0
 
 
-def test_occlusion_begins_no_round_that_it_has_no_time_for(rng) -> None:
-    """The first round is always finished, and of eight only as many as fit in the time."""
+def test_occlusion_begins_no_round_that_would_not_end_in_its_time(rng, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first round is always finished; another one begins only where it would end in time, by the pace so far."""
+    asked: list[int] = []
+    monkeypatch.setattr("ctexp.registry.occlusion.time", SimpleNamespace(monotonic=lambda: float(sum(asked))))
 
-    def slow(inputs: np.ndarray) -> np.ndarray:
-        time.sleep(0.002)
+    def rounds(seconds: float) -> int:
+        asked.clear()
+        prepared = rng.random((14, 14, 7), dtype=np.float32)
+        return occlude(ask, prepared, np.zeros_like(prepared), seconds=seconds).rounds
+
+    def ask(inputs: np.ndarray) -> np.ndarray:
+        asked.append(len(inputs))  # a second each
         return inputs.mean(axis=(1, 2, 3, 4))
 
-    prepared = rng.random((14, 14, 7), dtype=np.float32)
-    assert occlude(slow, prepared, np.zeros_like(prepared), seconds=0.0).rounds == 1
-    assert occlude(lambda inputs: inputs.mean(axis=(1, 2, 3, 4)), prepared, np.zeros_like(prepared)).rounds == 8
+    assert rounds(1e9) == 8
+    whole = sum(asked)
+    assert [rounds(seconds) for seconds in (0.0, 0.15 * whole, 0.5 * whole)] == [1, 1, 4]

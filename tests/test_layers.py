@@ -44,40 +44,46 @@ def room_of(path: Path) -> str:
 
 
 @functools.cache
-def all_imports(path: Path) -> list[tuple[str, int]]:
-    """Every module that a file of the package imports, at any depth, with its line."""
-    return list(imports(parse(path)))
+def all_imports(path: Path) -> list[tuple[str, int, tuple[str, ...]]]:
+    """Every module that a file of the package imports, at any depth, with its line and the names taken from it."""
+    return [one for node in statements(parse(path)) for one in imported(node)]
 
 
-def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Every imported module, at any depth, with its line; names imported from the package itself are modules, too."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"line {node.lineno}: imports are written in full"
-            assert node.module is not None
-            if node.module == "ctexp":
-                yield from ((f"ctexp.{alias.name}", node.lineno) for alias in node.names)
-            else:
-                yield node.module, node.lineno
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements within a node, at any depth; expressions import nothing, and are most of a tree."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.stmt | ast.ExceptHandler | ast.match_case):
+            yield inner
+            yield from statements(inner)
 
 
-def on_loading(tree: ast.Module) -> ast.Module:
-    """What runs when a module is loaded: function bodies and type-checking blocks taken out."""
+def imported(node: ast.AST) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """What one statement imports; names imported from the package itself are modules, too."""
+    if isinstance(node, ast.Import):
+        yield from ((alias.name, node.lineno, ()) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"line {node.lineno}: imports are written in full"
+        assert node.module is not None
+        names = tuple(alias.name for alias in node.names)
+        if node.module == "ctexp":
+            yield from ((f"ctexp.{name}", node.lineno, ()) for name in names)
+        else:
+            yield node.module, node.lineno, names
 
-    class Outline(ast.NodeTransformer):
-        def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-            return None
 
-        visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - ast's own names
+def loaded_by(node: ast.AST) -> Iterator[str]:
+    """What is imported when a module is loaded: bodies of functions and type-checking blocks are passed over."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return
+    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        return
+    yield from (name for name, _, _ in imported(node))
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.stmt | ast.ExceptHandler | ast.match_case):
+            yield from loaded_by(inner)
 
-        def visit_If(self, node: ast.If) -> ast.AST | None:
-            return None if ast.unparse(node.test).endswith("TYPE_CHECKING") else self.generic_visit(node)
 
-    return Outline().visit(tree)
-
-
+@functools.cache
 def parse(path: Path) -> ast.Module:
     """Parse a module of the package."""
     return ast.parse((PACKAGE / path).read_text(encoding="utf-8"), filename=str(path))
@@ -113,7 +119,7 @@ def test_imports_come_from_below() -> None:
     """A module imports, at its head or lazily, only from lower floors and from its own room."""
     faults = []
     for path in MODULES:
-        for name, line in all_imports(path):
+        for name, line, _ in all_imports(path):
             library, _, rest = name.partition(".")
             if library == "ctexp" and not may_import(room_of(path), rest.partition(".")[0]):
                 faults.append(f"{path}:{line} imports {name}")
@@ -126,11 +132,9 @@ def test_no_circle_of_files() -> None:
     known = set(name_of.values())
     graph = {}
     for path, name in name_of.items():
-        tree = parse(path)
-        used = {other for other, _ in all_imports(path)} & known
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom):
-                used |= {f"{node.module}.{alias.name}" for alias in node.names} & known
+        used = set()
+        for module, _, names in all_imports(path):
+            used |= {module, *(f"{module}.{one}" for one in names)} & known
         # A room's own `__init__` may gather what lies in it; whoever imports a file of a room does not import the room.
         graph[name] = {other for other in used if not name.startswith(f"{other}.")}
     graph["ctexp"] = set()  # it imports from all of it, in its functions
@@ -152,7 +156,7 @@ def test_rooms_of_experiments_keep_to_themselves() -> None:
     faults = []
     for path in (path for path in MODULES if path.parts[0] == "experiments" and path.name != "__init__.py"):
         room = path.parts[1] if len(path.parts) > 2 else ""
-        for name, line in all_imports(path):
+        for name, line, _ in all_imports(path):
             other = name.removeprefix("ctexp.experiments.").partition(".")[0] if "ctexp.experiments." in name else ""
             if other in below and other != room and other not in below.get(room, set()):
                 faults.append(f"{path}:{line} imports {name}")
@@ -161,7 +165,7 @@ def test_rooms_of_experiments_keep_to_themselves() -> None:
 
 def test_the_package_itself_loads_nothing() -> None:
     """`import ctexp` runs no other module of the package, whatever its functions import when they are called."""
-    assert {name for name, _ in imports(on_loading(parse(Path("__init__.py"))))} == {"os", "typing"}
+    assert set(loaded_by(parse(Path("__init__.py")))) == {"os", "typing"}
 
 
 def test_heavy_libraries_stay_in_their_rooms() -> None:
@@ -169,7 +173,7 @@ def test_heavy_libraries_stay_in_their_rooms() -> None:
     faults, heavy = [], heavy_files()
     for path in MODULES:
         if not any(fnmatch.fnmatch(f"ctexp/{path.as_posix()}", pattern) for pattern in heavy):
-            loaded = {name.split(".")[0] for name, _ in imports(on_loading(parse(path)))} & HEAVY
+            loaded = {name.split(".")[0] for name in loaded_by(parse(path))} & HEAVY
             faults += [f"{path} loads {name}" for name in sorted(loaded)]
     assert faults == []
 

@@ -127,6 +127,7 @@ def _run(
     from ctexp.service.connection import Connection
     from ctexp.service.current import Current
     from ctexp.service.desk import Desk
+    from ctexp.service.discretion import make_discreet
     from ctexp.service.metrics import Metrics
     from ctexp.service.uploads import Uploads
     from ctexp.service.workers import Pool
@@ -144,6 +145,7 @@ def _run(
                 proxy_headers=False, timeout_keep_alive=20, limit_concurrency=_CONNECTIONS,
                 timeout_graceful_shutdown=round(limits.stop_seconds),
             )  # fmt: skip
+            make_discreet()
             served, (host, port) = current.served, listener.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
             say(f"{served.name} version {served.version} answers at http://{shown}:{port}/ (Ctrl-C stops it)")

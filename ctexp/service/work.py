@@ -5,10 +5,8 @@ that unpacks to more than it should ends in a sentence.
 """
 
 import contextlib
-import errno
 import logging
 import signal
-import traceback
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctexp.errors import ScanError, WorkError
 from ctexp.scans.read import ReadOptions
+from ctexp.service.discretion import where
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 _KEPT = 2
 """Networks that a worker keeps: the present one, and the one before for requests that came before the alias moved."""
-_STEPS = 8
-"""Calls that are named of those that led to an unforeseen error, the last ones."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ class _Worker:
         try:
             return self._answer(job, predictor)
         except Exception as error:
-            return _where(error)
+            return where(error)
 
     def _answer(self, job: Job, predictor: "Predictor") -> Reply:
         try:
@@ -187,16 +184,6 @@ def _explain(
 def _named(text: str, job: Job) -> str:
     """Call the upload by its label: where it lies is nobody's business."""
     return text.replace(str(job.path), job.label)
-
-
-def _where(error: Exception) -> str:
-    """Say for the log what an unforeseen error is and where it arose.
-
-    Its own words are left out: they may quote the scan, the name that the client gave it, or names in a zip.
-    """
-    steps = [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)]
-    code = errno.errorcode.get(error.errno or 0) if isinstance(error, OSError) else None
-    return f"{' '.join(filter(None, (type(error).__name__, code)))} at {' > '.join(steps[-_STEPS:])}"
 
 
 def _bound_memory(more: int) -> None:

@@ -54,5 +54,5 @@ def test_slow_client_is_sent_away(tmp_path) -> None:
 @pytest.mark.slow
 def test_silence_is_counted_anew_with_each_piece(tmp_path) -> None:
     """Pauses that are together longer than the silence that a client may keep cost it nothing."""
-    take(request(6, pause=0.2, ends=True), tmp_path / "a", Limits(silence_seconds=0.8))
-    assert (tmp_path / "a").read_bytes() == 6 * PIECE
+    take(request(12, pause=0.2, ends=True), tmp_path / "a", Limits(silence_seconds=2))
+    assert (tmp_path / "a").read_bytes() == 12 * PIECE

@@ -1,5 +1,6 @@
 """`ctexp predict`: sentences, table, JSON, CSV; the same numbers by every door; errors beside answers."""
 
+import contextlib
 import csv
 import io
 import json
@@ -285,7 +286,7 @@ def test_a_moved_project_answers_and_a_damaged_version_is_refused(trained, scans
     statements = re.search(r'sqlite3 mlflow\.db "\n(.*?)"\n', page, re.DOTALL)
     assert statements is not None
     moved = statements[1].replace("/old/study/", f"{trained.program.folder}/").replace("/new/study/", f"{copy}/")
-    with sqlite3.connect(copy / "mlflow.db") as connection:
+    with contextlib.closing(sqlite3.connect(copy / "mlflow.db")) as connection:
         connection.executescript(moved)
     models = copy / ".ctexp" / "cache" / "models"  # a copy of the version there would answer for it
     shutil.rmtree(models, ignore_errors=True)
