@@ -32,8 +32,9 @@ def sweep(scans: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Materi
     """The scans of a sweep over the preparation, and the workplace of its workers."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "shapes.toml").write_text(SWEEP)
-    request = SweepRequest(read_definition(folder / "shapes.toml", SweepOptions()), 2, str(scans))
     project = Project(folder)
+    definition = read_definition(str(folder / "shapes.toml"), project, SweepOptions())
+    request = SweepRequest(definition, 2, str(scans))
     material = gather_material(request, project, Silent())
     return material, material.workplace(request, open_store(project), project)
 
