@@ -8,8 +8,9 @@ import typer
 from ctexp.cli.check import check
 from ctexp.cli.console import ConsoleWatch, narrate
 from ctexp.cli.fetch import fetch
+from ctexp.cli.group import group
 
-app = typer.Typer(no_args_is_help=True, help="Draw, prepare and look at scans.")
+app = group("Draw, prepare and look at scans.")
 app.command("fetch")(fetch)
 app.command("check")(check)
 

@@ -5,10 +5,10 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from ctexp import __version__
 from ctexp.cli import data, evaluate, init, models, predict, reproduce, runs, serve, sweep, train
+from ctexp.cli.group import PlainGroup, group
 from ctexp.errors import CtexpError
 
 DEBUG = "--debug"
@@ -17,7 +17,7 @@ INTERRUPTED = 130
 """What shells give a program that Ctrl-C ended (128 + SIGINT)."""
 
 
-class CtexpGroup(TyperGroup):
+class CtexpGroup(PlainGroup):
     """Turns errors into one line on stderr; `--debug`, anywhere on the line, shows where they come from."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -52,13 +52,11 @@ class CtexpGroup(TyperGroup):
             raise typer.Exit(1) from error
 
 
-app = typer.Typer(
-    cls=CtexpGroup,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Train, track and ask networks that tell normal chest CT scans from viral pneumonia. "
+app = group(
+    "Train, track and ask networks that tell normal chest CT scans from viral pneumonia. "
     "Research software; not a medical device.",
+    cls=CtexpGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ctexp.cli.console import ConsoleWatch, narrate, print_json
+from ctexp.cli.group import group
 from ctexp.cli.store import begun_project, open_to_read
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ctexp.registry.history import History
 
 WIDTH = 80
-app = typer.Typer(no_args_is_help=True, help="See the registered versions and decide which one answers.")
+app = group("See the registered versions and decide which one answers.")
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the history.", show_default=False)]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ctexp.cli.console import narrate, print_json
+from ctexp.cli.group import group
 from ctexp.cli.store import open_to_read
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ctexp.learning.intervals import Estimate
     from ctexp.tracking.store import Store
 
-app = typer.Typer(no_args_is_help=True, help="List runs, show one, compare several.")
+app = group("List runs, show one, compare several.")
 WIDTH = 80
 TOLD = 12
 """Scans on which runs disagree that are printed; --json has all."""
