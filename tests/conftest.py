@@ -30,11 +30,6 @@ forget_settings()  # before any fixture of a module is made
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process that a test starts would compile all of ctexp anew
 
 
-# Small networks gain nothing by a second thread, and processes that each start one a core wait for each other.
-for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
-
-
 LONGEST = ("test_sweep.py", "test_walks.py", "test_cluster.py", "test_sweep_kinds.py", "test_resume.py")
 """Files whose tests last longest. Begun first, none of them runs alone at the end while other processes are idle."""
 
