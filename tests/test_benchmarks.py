@@ -4,6 +4,9 @@ import ast
 from pathlib import Path
 
 import pytest
+import typer
+
+from ctexp.cli.main import app
 
 PROJECT = Path(__file__).parents[1]
 BENCHMARKS = sorted(path for path in (PROJECT / "benchmarks").glob("*.py") if path.stem != "__init__")
@@ -46,3 +49,19 @@ def test_one_command_runs_them_all() -> None:
     apart = {"__main__", "figures", "process", "plain_monai", "plain_search", "plain_training", "explain", "serve"}
     assert known | apart == {path.stem for path in BENCHMARKS}
     assert not known & apart
+
+
+def test_commands_that_growth_measures_are_the_programs() -> None:
+    """The command line takes the words that are measured: a benchmark of half an hour does not end at a wrong one."""
+    tree = ast.parse((PROJECT / "benchmarks" / "growth.py").read_text(encoding="utf-8"))
+    (commands,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "COMMANDS"
+    )
+    assert commands
+    for words in commands.values():
+        command = typer.main.get_command(app)
+        while hasattr(command, "commands"):
+            command, words = command.commands[words[0]], words[1:]
+        command.make_context("ctexp", list(words))  # raises where an option is unknown, or an argument missing

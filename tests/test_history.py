@@ -2,14 +2,13 @@
 
 import itertools
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from helpers.forked import Forked
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -221,25 +220,16 @@ from ctexp.tracking.store import join_store
 store = join_store(Project(Path(sys.argv[1])), sys.argv[2], sys.argv[3])
 read_history(store)
 print("ready", flush=True)
-sys.stdin.readline()
+while not Path("go").exists():
+    pass
 done = record(store, "promoted", sys.argv[4], why="at once")
 print(json.dumps([done.champion, [one.key for one in done.events]]))
 """
     facts = [str(tmp_path), opened.project.tracking_uri, opened.experiment_id]
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, *facts, str(version)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )
-        for version in range(1, 9)
-    ]  # fmt: skip
+    started = [Forked(program, [*facts, version], tmp_path) for version in range(1, 9)]
     for process in started:
-        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
+    (tmp_path / "go").touch()
     said = [json.loads(process.communicate(timeout=240)[0]) for process in started]
     final = read_history(opened)
     assert [one.what for one in final.events] == ["promoted"] * 8

@@ -7,6 +7,7 @@ import pytest
 
 from ctexp.config import ScanSettings
 from ctexp.errors import StoreUnreachableError, UnknownReferenceError, WorkError
+from ctexp.experiments.answering.predict import load_model
 from ctexp.project import Project
 from ctexp.registry.local import find_version
 from ctexp.registry.lookup import StoredVersion
@@ -116,7 +117,10 @@ def test_store_that_is_gone_is_answered_offline_only(tmp_path, monkeypatch) -> N
     copy = shelf.copy_of(VERSION, Fetching())
     shelf.note("ctexp@champion", VERSION, copy)
     with pytest.raises(StoreUnreachableError, match=r"must be reachable: .*; --offline answers with the version"):
+        load_model(project=project)
+    with pytest.raises(StoreUnreachableError) as told:  # for others, such as the service, there is no such option
         find_version(project)
+    assert "--offline" not in str(told.value)
     found = find_version(project, offline=True)
     assert (found.version, found.hash, found.folder) == ("1", copy, shelf.place(copy))
     assert found.note is not None

@@ -54,7 +54,7 @@ def find_version(project: Project, reference: str | None = None, *, offline: boo
         found = look_up(project, wanted)
     except StoreUnreachableError as error:
         if not offline:
-            raise StoreUnreachableError(f"{error}; --offline answers with the version that it named last") from error
+            raise
         return _last_known(shelf, wanted, str(error), StoreUnreachableError)
     except UnknownReferenceError as error:
         if not offline or project.tracking_uri != project.local_uri or project.database.is_file():

@@ -22,6 +22,8 @@ from typing import Protocol
 from ctexp.searching.machine import count_oom_kills, describe_exit
 from ctexp.searching.orders import Order, Outcome, Progress, Workplace
 
+CONTEXT = mp.get_context("spawn")
+"""How a worker comes into being: a fork of a process with TensorFlow in it hangs."""
 GROWTH = 512 * 2**20
 """Bytes that a worker may grow by, where nobody says otherwise."""
 
@@ -62,9 +64,9 @@ class Crew(Protocol):
 class _Worker:
     """One process and what it is busy with."""
 
-    def __init__(self, context: mp.context.SpawnContext, workplace: Workplace, slot: Slot, stop: Event) -> None:
-        self.connection, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(
+    def __init__(self, workplace: Workplace, slot: Slot, stop: Event) -> None:
+        self.connection, theirs = CONTEXT.Pipe()
+        self.process: SpawnProcess = CONTEXT.Process(
             target=_work, args=(theirs, workplace, slot, stop), name="ctexp-worker", daemon=True
         )
         self.process.start()
@@ -90,15 +92,14 @@ class LocalCrew:
     """
 
     def __init__(self, workplace: Workplace, slots: Sequence[Slot], *, growth: int = GROWTH) -> None:
-        self._context = mp.get_context("spawn")  # a fork of a process with TensorFlow in it hangs
         self._workplace, self._slots, self._growth = workplace, slots, growth
-        self._stop = self._context.Event()
+        self._stop = CONTEXT.Event()
         self._workers = [self._start(slot) for slot in slots]
         self.replaced = 0
         """Workers that were replaced because they had grown."""
 
     def _start(self, slot: Slot) -> _Worker:
-        return _Worker(self._context, self._workplace, slot, self._stop)
+        return _Worker(self._workplace, slot, self._stop)
 
     @property
     def free(self) -> int:

@@ -1,7 +1,10 @@
 """Fixtures of the tests that train: a tiny collection, a finished run, and the program as a real process."""
 
 import contextlib
+import functools
+import gc
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,9 +16,11 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
+from helpers.forked import COMMAND, SERVER, Forked
 from typer.testing import CliRunner
 
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
+from ctexp.searching import workers
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,6 +48,27 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def forked_workers() -> Iterator[None]:
+    """Let the workers of sweeps that run in this process be forked with all libraries loaded."""
+    with mock.patch.object(workers, "CONTEXT", SERVER):
+        yield
+
+
+@pytest.fixture
+def fresh_workers() -> Iterator[None]:
+    """Let workers begin as a user's do."""
+    with mock.patch.object(workers, "CONTEXT", multiprocessing.get_context("spawn")):
+        yield
+
+
+@functools.cache
+def _set_libraries_apart() -> None:
+    """Each training looks for garbage, but it need not look through all that libraries hold."""
+    gc.collect()
+    gc.freeze()
+
+
 @contextlib.contextmanager
 def _as_if_fresh(folder: Path, environment: dict[str, str]) -> Iterator[None]:
     """Stand in a folder, in an environment, and leave neither variables nor signal handlers behind."""
@@ -60,7 +86,8 @@ class Program:
     """`ctexp` in a project folder, run as a user runs it.
 
     Called, it runs in this process, which has loaded TensorFlow and MLflow already: that is most of what a process
-    costs. `process` and `start` are for what only a process of its own can show: a first start, a kill, a signal.
+    costs. `process` and `start` are for what only a process of its own can show: a kill, a signal, other variables.
+    It is forked with all libraries loaded, unless the start itself is what counts: that of a `fresh` one.
     """
 
     folder: Path
@@ -71,8 +98,11 @@ class Program:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "CTEXP_"))}
         return {**kept, "CUDA_VISIBLE_DEVICES": "", "COLUMNS": "80", "NO_COLOR": "1"}
 
-    def start(self, *words: object) -> "subprocess.Popen[str]":
-        """Start a command as a process, and go on."""
+    def start(self, *words: object, fresh: bool = False, code: str = COMMAND) -> "subprocess.Popen[str] | Forked":
+        """Start a command, or another program with a command's words, as a process, and go on."""
+        if not fresh:
+            return Forked(code, words, self.folder, self.environment)
+        assert code is COMMAND, "only ctexp itself is started afresh"
         return subprocess.Popen(
             [sys.executable, "-m", "ctexp", *map(str, words)],
             cwd=self.folder,
@@ -82,9 +112,11 @@ class Program:
             text=True,
         )
 
-    def process(self, *words: object, exit_code: int = 0) -> "subprocess.CompletedProcess[str]":
-        """Run a command to its end as a process, and check its exit code."""
-        process = self.start(*words)
+    def process(
+        self, *words: object, exit_code: int = 0, fresh: bool = False, code: str = COMMAND
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run what `start` starts to its end, and check its exit code."""
+        process = self.start(*words, fresh=fresh, code=code)
         out, err = process.communicate(timeout=300)
         assert process.returncode == exit_code, f"exit {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
@@ -94,6 +126,8 @@ class Program:
         from ctexp.cli.main import app
 
         said = [str(word) for word in words]
+        if "tensorflow" in sys.modules:
+            _set_libraries_apart()
         with _as_if_fresh(self.folder, self.environment):
             done = CliRunner().invoke(app, said, prog_name="ctexp", catch_exceptions=False)
         assert done.exit_code == exit_code, f"exit {done.exit_code}\n{done.stdout}\n{done.stderr}"

@@ -24,12 +24,14 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_training_without_tensorflow(engine: str, program, scans: Path) -> None:
     """A training ends with a registered network that answers, and its run says what computed it."""
-    report = json.loads(program.process("train", "--data", scans, "--preset", "smoke", "--json").stdout)
+    report = json.loads(program.process("train", "--data", scans, "--preset", "smoke", "--json", fresh=True).stdout)
     assert math.isfinite(report["metrics"]["val_loss"])
     tags = program.client().get_run(report["run_id"]).data.tags
     assert tags["version.keras-backend"] == engine
     assert "version.tensorflow" in tags  # installed, but never imported
-    (answer,) = json.loads(program.process("predict", next((scans / "CT-23").iterdir()), "--format", "json").stdout)
+    (answer,) = json.loads(
+        program.process("predict", next((scans / "CT-23").iterdir()), "--format", "json", fresh=True).stdout
+    )
     assert answer["normal"] + answer["abnormal"] == pytest.approx(1.0)
 
 
@@ -37,7 +39,7 @@ def test_training_without_tensorflow(engine: str, program, scans: Path) -> None:
 def test_killed_training_without_tensorflow_goes_on(program, scans: Path) -> None:
     """After SIGKILL `--resume` ends with the numbers of a training that nobody killed, to the last bit."""
     words = ("train", "--data", scans, "--preset", "smoke", "--epochs", 5)
-    process = program.start(*words)
+    process = program.start(*words, fresh=True)
     run_id = ""
     for line in process.stderr:
         if line.startswith("run "):
@@ -46,7 +48,7 @@ def test_killed_training_without_tensorflow_goes_on(program, scans: Path) -> Non
             break
     process.send_signal(signal.SIGKILL)
     process.wait()
-    resumed = json.loads(program.process("train", "--resume", run_id, "--json").stdout)
-    whole = json.loads(program.process(*words, "--json").stdout)
+    resumed = json.loads(program.process("train", "--resume", run_id, "--json", fresh=True).stdout)
+    whole = json.loads(program.process(*words, "--json", fresh=True).stdout)
     assert resumed["run_id"] == run_id
     assert resumed["metrics"] == whole["metrics"]

@@ -17,7 +17,7 @@ EXPERIMENT = get_preset("smoke")
 
 
 @pytest.fixture
-def crew(tmp_path: Path) -> Iterator[LocalCrew]:
+def crew(tmp_path: Path, fresh_workers: None) -> Iterator[LocalCrew]:
     """One worker in a workplace without scans."""
     workplace = Workplace(
         tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}", "0", tmp_path, (), "", TrainingRequest(EXPERIMENT),

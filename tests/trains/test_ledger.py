@@ -1,12 +1,11 @@
 """The ledger of looks: nothing is lost, nothing is written twice, and the count is of the test set."""
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import pytest
+from helpers.forked import Forked
 
 from ctexp.errors import WorkError
 from ctexp.project import Project
@@ -113,23 +112,16 @@ def test_eight_processes_at_once_lose_no_look(tmp_path) -> None:
         "from ctexp.tracking.store import open_store\n"
         "store = open_store(Project(pathlib.Path(sys.argv[1])))\n"
         "print('ready', flush=True)\n"
-        "sys.stdin.readline()\n"
+        "while not pathlib.Path('go').exists():\n"
+        "    pass\n"
         "for _ in range(3):\n"
         "    print(record_look(store, model='ctexp', version='1', run_id='r', evaluation=sys.argv[2], data_hash='d',\n"
         "                      test_hash='t', scans=4).number)\n"
     )
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, str(tmp_path), str(number)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )
-        for number in range(8)
-    ]  # fmt: skip
+    started = [Forked(program, [tmp_path, number], tmp_path) for number in range(8)]
     for process in started:
         assert process.stdout.readline() == "ready\n"
-    for process in started:
-        process.stdin.write("go\n")
-        process.stdin.flush()
+    (tmp_path / "go").touch()
     numbers = [int(line) for process in started for line in process.communicate(timeout=240)[0].split()]
     assert sorted(numbers) == list(range(1, 25))
     kept = looks(made, "t")

@@ -37,9 +37,9 @@ def test_nothing_leaves_the_machine(program, scans: Path, tmp_path: Path, monkey
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "ear"), prepend=":")
     for name in ("PYTEST_CURRENT_TEST", "CI", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
         monkeypatch.delenv(name, raising=False)
-    program.process("train", "--data", scans, "--preset", "smoke", "--epochs", 1)
-    program.process("sweep", "smoke", "--data", scans, "--trials", 2, "--epochs", 1, "--workers", 2)
-    program.process("predict", next((scans / "CT-0").iterdir()))
+    program.process("train", "--data", scans, "--preset", "smoke", "--epochs", 1, fresh=True)
+    program.process("sweep", "smoke", "--data", scans, "--trials", 2, "--epochs", 1, "--workers", 2, fresh=True)
+    program.process("predict", next((scans / "CT-0").iterdir()), fresh=True)
     heard = (tmp_path / "heard.txt").read_text().splitlines()
     assert len([line for line in heard if line.startswith("ear")]) >= 5  # three commands and two workers
     calls = [line for line in heard if line.startswith("call")]

@@ -5,8 +5,6 @@ import random
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -70,14 +68,17 @@ def test_kill_and_resume_ends_as_if_nothing_had_happened(program, scans, whole) 
     assert sorted(set(steps)) == steps == list(range(1, EPOCHS + 1))
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_kills_at_random_moments_lose_nothing(program, scans, whole, seed) -> None:
-    """Killed three times at random moments, start-up and writing included, the run ends with the same metrics."""
+@pytest.mark.parametrize(("seed", "fresh"), [(0, True), (1, False)])
+def test_kills_at_random_moments_lose_nothing(program, scans, whole, seed, fresh) -> None:
+    """Killed three times at random moments, start-up and writing included, the run ends with the same metrics.
+
+    In the first case the start of a process is among the moments, in the second there is more of the training.
+    """
     rng = random.Random(seed)
     words = ["train", "--data", scans, "--preset", "smoke", "--epochs", EPOCHS]
     for _ in range(3):
-        process = program.start(*words)
-        time.sleep(rng.uniform(3.0, 9.0))
+        process = program.start(*words, fresh=fresh)
+        time.sleep(rng.uniform(3.0, 9.0) if fresh else rng.uniform(0.2, 5.0))
         process.kill()
         process.wait()
         runs = _runs(_client(program)) if (program.folder / "mlflow.db").exists() else []
@@ -171,17 +172,13 @@ elif where == "after":
     versions.register = lambda *a, **k: (register(*a, **k), dead())
 else:
     run.MlflowRun.__exit__ = dead
-app(sys.argv[1:])
+app(sys.argv[1:], prog_name="ctexp")
 """
     for where in ("before", "after", "end"):
         program = program_in(tmp_path / where)
         program.folder.mkdir()
-        words = ["train", "--data", str(scans), "--preset", "smoke", "--epochs", str(EPOCHS)]
-        done = subprocess.run(
-            [sys.executable, "-c", kill_at, where, *words],
-            cwd=program.folder, env=program.environment, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 9, done.stderr
+        words = ["train", "--data", scans, "--preset", "smoke", "--epochs", EPOCHS]
+        program.process(where, *words, code=kill_at, exit_code=9)
         (run,) = _runs(_client(program))
         report = program.json("train", "--resume", run.info.run_id)
         assert report["metrics"] == whole["metrics"]

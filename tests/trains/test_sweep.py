@@ -86,7 +86,7 @@ def sweep_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(scans, program_in, sweep_file, tmp_path_factory):
     """A project with a sweep that nobody interrupted, its answer, and what it told."""
     program = program_in(tmp_path_factory.mktemp("whole"))
-    done = program.process("sweep", sweep_file, "--workers", 1, "--data", scans, "--json")
+    done = program.process("sweep", sweep_file, "--workers", 1, "--data", scans, "--json", fresh=True)
     return program, json.loads(done.stdout), done.stderr
 
 
@@ -215,13 +215,16 @@ def test_a_killed_sweep_takes_its_workers_along_and_goes_on(whole, program, scan
         assert steps == list(range(1, len(one["curve"]) + 1))
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_kills_of_everything_at_random_moments_lose_nothing(whole, program, scans, sweep_file, seed) -> None:
-    """Killed as a whole three times, whenever, and gone on with by the same command, the sweep ends the same."""
+@pytest.mark.parametrize(("seed", "fresh"), [(0, True), (1, False)])
+def test_kills_of_everything_at_random_moments_lose_nothing(whole, program, scans, sweep_file, seed, fresh) -> None:
+    """Killed as a whole three times, whenever, and gone on with by the same command, the sweep ends the same.
+
+    In the first case the start of a process is among the moments, in the second there is more of the sweep.
+    """
     rng = random.Random(seed)
     words = ["sweep", sweep_file, "--workers", 1, "--data", scans, "--resume", "--json"]
     for _ in range(3):
-        process = program.start(*words)
+        process = program.start(*words, fresh=fresh)
         try:
             process.wait(timeout=rng.uniform(4.0, 16.0))
             break

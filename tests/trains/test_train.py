@@ -105,7 +105,7 @@ def test_second_version_waits_as_challenger(program, scans) -> None:
 
 def test_same_seed_repeats_bit_for_bit(trained, scans, program) -> None:
     """The same command in another process and another folder gives the same metrics to the last bit."""
-    again = json.loads(program.process("train", "--data", scans, "--preset", "smoke", "--json").stdout)
+    again = json.loads(program.process("train", "--data", scans, "--preset", "smoke", "--json", fresh=True).stdout)
     assert again["metrics"] == trained.report["metrics"]
     other = program.json("train", "--data", scans, "--preset", "smoke", "--seed", 1)
     assert other["metrics"]["val_loss"] != trained.report["metrics"]["val_loss"]

@@ -1,5 +1,6 @@
 """The scans of a collection, each turned and placed as the mean of all is; arrays are read when they are needed."""
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -50,9 +51,11 @@ class Chests:
 
     def fingerprints(self) -> Rows:
         """Lay every scan over the mean, and give a coarse detail of each: (scans, 3072) float32."""
-        placed = list(ordered_map(self._place, range(len(self._scans)), cores()))
-        self._fields = [field for field, _ in placed]
-        return np.stack([fingerprint for _, fingerprint in placed])
+        rows = np.empty((len(self._scans), math.prod(_FINGERPRINT)), dtype=np.float32)
+        placed = ordered_map(self._place, range(len(self._scans)), cores())
+        for number, (field, fingerprint) in enumerate(placed):
+            self._fields[number], rows[number] = field, fingerprint
+        return rows
 
     def fine_details(self, numbers: Sequence[int]) -> Rows:
         """Give the finer details of some scans: (scans, 24576) float32."""

@@ -9,6 +9,7 @@ Rows = npt.NDArray[np.float32]
 
 _SHARED_MOST = 20
 _SCANS_A_DIRECTION = 5
+_BLOCK = 512
 
 
 def detail(view: npt.NDArray[np.float32], fine: float, rough: float) -> npt.NDArray[np.float32]:
@@ -57,4 +58,8 @@ class Shared:
 
     def without(self, details: Rows) -> Rows:
         """Give rows without what is shared, of mean 0 and length 1."""
-        return unit(details - (details @ self._directions.T) @ self._directions)
+        own = np.empty_like(details)
+        for start in range(0, len(details), _BLOCK):  # thousands of rows at once would be in memory four times
+            block = details[start : start + _BLOCK]
+            own[start : start + _BLOCK] = unit(block - (block @ self._directions.T) @ self._directions)
+        return own

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctexp.errors import StoreUnreachableError
 from ctexp.project import Project, find_project
 
 if TYPE_CHECKING:
@@ -29,7 +30,12 @@ def load_model(reference: str | None = None, project: Project | None = None, *, 
     from ctexp.registry.local import find_version
     from ctexp.registry.model import Model
 
-    return Model(find_version(project or find_project(), reference, offline=offline))
+    try:
+        return Model(find_version(project or find_project(), reference, offline=offline))
+    except StoreUnreachableError as error:
+        if offline:
+            raise
+        raise StoreUnreachableError(f"{error}; --offline answers with the version that it named last") from error
 
 
 def answer_scans(
