@@ -119,7 +119,7 @@ def test_what_cannot_be_kept_is_a_crash(workplace: Workplace, store: Store) -> N
 
 
 @pytest.fixture
-def hire(workplace: Workplace, fresh_workers: None) -> Iterator[Callable[..., LocalCrew]]:
+def hire(workplace: Workplace) -> Iterator[Callable[..., LocalCrew]]:
     """A function that starts a crew of one on all cores."""
     crews: list[LocalCrew] = []
 
