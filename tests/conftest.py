@@ -30,7 +30,10 @@ forget_settings()  # before any fixture of a module is made
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process that a test starts would compile all of ctexp anew
 
 
-LONGEST = ("test_sweep.py", "test_walks.py", "test_cluster.py", "test_sweep_kinds.py", "test_resume.py")
+LONGEST = (
+    "test_sweep.py", "test_walks.py", "test_cluster.py", "test_sweep_kinds.py", "test_resume.py", "test_reproduce.py",
+    "test_folds.py", "test_train.py", "test_store.py", "test_importance.py", "test_network.py", "test_trial.py",
+)  # fmt: skip
 """Files whose tests last longest. Begun first, none of them runs alone at the end while other processes are idle."""
 
 

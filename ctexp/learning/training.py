@@ -159,6 +159,8 @@ def compile_network(network: keras.Model, settings: TrainingSettings, train_scan
         metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
         jit_compile=use_xla(),
     )
+    # Variables that are first made within a step are made slowly there, and TensorFlow then traces the step twice.
+    network.optimizer.build(network.trainable_variables)
 
 
 def class_weights(scans: tuple[LabelledScan, ...]) -> dict[int, float]:
