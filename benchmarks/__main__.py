@@ -30,6 +30,7 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
     "step": ([], ["--steps", "2", "--presets", "default"]),
     "training": ([], ["--scans", "24", "--epochs", "2"]),
     "tracking": ([], ["--scans", "24", "--size", "64", "--epochs", "2"]),
+    "autolog": ([], ["--scans", "16", "--epochs", "2"]),
     "growth": ([], ["--scans", "50,100"]),
     "sweep": ([], ["memory", "workers", "--scans", "40"]),
     "leakage": ([], ["--scans", "20", "--copies", "4", "--size", "64"]),

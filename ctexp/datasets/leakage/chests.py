@@ -59,7 +59,11 @@ class Chests:
 
     def fine_details(self, numbers: Sequence[int]) -> Rows:
         """Give the finer details of some scans: (scans, 24576) float32."""
-        return np.stack(list(ordered_map(lambda number: self._fine(number, self._fields[number]), numbers, cores())))
+        rows = np.empty((len(numbers), math.prod(_FINE)), dtype=np.float32)
+        details = ordered_map(lambda number: self._fine(number, self._fields[number]), numbers, cores())
+        for place, found in enumerate(details):
+            rows[place] = found
+        return rows
 
     def compare(self, pairs: Sequence[tuple[int, int]], shared: Shared) -> list[tuple[float, float]]:
         """Lay the second of each pair over the first; give the correlations of their details, whole and own."""

@@ -74,7 +74,7 @@ def find_near_duplicates(scans: Sequence[LabelledScan], cache: ScanCache) -> tup
     chests = Chests(scans, cache.whole, sample)
     fingerprints = chests.fingerprints()
     sample = _each_once(fingerprints, sample)
-    candidates = _candidates(Shared(fingerprints[sample]).without(fingerprints))
+    candidates = _candidates(Shared(fingerprints[sample]).without(fingerprints, out=fingerprints))
     if not candidates:
         return ()
     likenesses = chests.compare(candidates, Shared(chests.fine_details(sample)))

@@ -56,9 +56,9 @@ class Shared:
         _, mixtures = np.linalg.eigh(rest @ rest.T)  # scans are fewer than numbers
         self._directions = np.linalg.qr(np.vstack([mean, mixtures[:, ::-1][:, :count].T @ rest]).T)[0].T
 
-    def without(self, details: Rows) -> Rows:
-        """Give rows without what is shared, of mean 0 and length 1."""
-        own = np.empty_like(details)
+    def without(self, details: Rows, out: Rows | None = None) -> Rows:
+        """Give rows without what is shared, of mean 0 and length 1; in `out`, which may be the rows themselves."""
+        own = np.empty_like(details) if out is None else out
         for start in range(0, len(details), _BLOCK):  # thousands of rows at once would be in memory four times
             block = details[start : start + _BLOCK]
             own[start : start + _BLOCK] = unit(block - (block @ self._directions.T) @ self._directions)
