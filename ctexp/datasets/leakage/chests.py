@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -39,14 +39,18 @@ class Chests:
         self._scans = scans
         self._cache = cache
         self.turns: list[tuple[int, ...]] = [()] * len(scans)
-        looks = list(ordered_map(self._look, range(len(scans)), cores()))
+        looks = dict(zip(sample, ordered_map(self._look, sample, cores()), strict=True))
         mean = unit(np.mean([looks[number][1] for number in sample], axis=0).reshape(1, -1))[0]
-        turned = []
-        for _, view in looks:
+        fields: list[Field] = [np.empty(0)] * len(scans)
+        turned = list(self.turns)
+        rest = sorted(set(range(len(scans))) - set(sample))  # their views, thousands, are not kept
+        others = zip(rest, ordered_map(self._look, rest, cores()), strict=True)
+        for number, (field, view) in chain(looks.items(), others):
             likeness = [float(mean @ np.flip(view, axes).ravel()) for axes in _TURNS]
-            turned.append(_TURNS[int(np.argmax(likeness))])
+            turned[number] = _TURNS[int(np.argmax(likeness))]
+            fields[number] = flip_field(field, turned[number])
         self.turns = turned
-        self._fields = [flip_field(field, axes) for (field, _), axes in zip(looks, turned, strict=True)]
+        self._fields = fields
         self._mean = Overlay(np.mean([np.flip(looks[number][1], turned[number]) for number in sample], axis=0))
 
     def fingerprints(self) -> Rows:
