@@ -31,8 +31,10 @@ COMMANDS = {
 def draw(folder: Path, counts: list[int], size: int) -> None:
     """Draw the largest collection; the others are its first scans, linked: drawing takes longer than measuring."""
     largest = folder / f"scans-{counts[-1]}"
-    if not largest.exists():
-        write_phantoms(largest, PhantomSettings(scans=counts[-1], size=size, seed=counts[-1]))
+    if not largest.exists():  # a drawing that was cut off has no name by which it is found
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            write_phantoms(Path(name) / "scans", PhantomSettings(scans=counts[-1], size=size, seed=counts[-1]))
+            (Path(name) / "scans").rename(largest)
     paths = sorted(largest.glob("CT-*/*.nii.gz"), key=lambda path: path.name)
     for count in (one for one in counts[:-1] if not (folder / f"scans-{one}").exists()):
         for path in paths[:count]:
@@ -94,7 +96,8 @@ def main() -> None:
     counts = sorted(int(count) for count in wished.scans.split(","))
     with tempfile.TemporaryDirectory(prefix="ctexp-benchmark-") as name:
         folder = Path(name)
-        scans = (wished.folder or folder).resolve()
+        scans = (wished.folder or folder).resolve() / f"size-{wished.size}"
+        scans.mkdir(parents=True, exist_ok=True)
         draw(scans, counts, wished.size)
         collection(scans, folder, counts)
         runs_list(folder, wished.runs)

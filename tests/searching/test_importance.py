@@ -76,13 +76,13 @@ class TestKnownAnswers:
     def test_a_log_scale_is_searched_evenly(self) -> None:
         """Half of the decades make half of the space: a step at 1e-3 of 1e-5..1e-1 explains 0.25 of 0.25 + 1/12."""
         rate = Axis("rate", "float", 1e-5, 1e-1, log=True)
-        some = trials(50, (rate, B), lambda v, rng: float(v["rate"] < 1e-3) + v["b"] + rng.normal(0, 0.02))
+        some = trials(80, (rate, B), lambda v, rng: float(v["rate"] < 1e-3) + v["b"] + rng.normal(0, 0.02))
         assert importance((rate, B), some).shares["rate"].value == pytest.approx(0.75, abs=0.08)
 
     def test_one_diverged_network_is_not_all_of_the_variance(self) -> None:
         """A loss that is a thousand times the others counts as the highest that was asked for."""
-        some = trials(40, (A, B), lambda v, rng: v["a"] + rng.normal(0, 0.02))
-        some.append(TrialRecord(40, "run", "finished", {"a": 0.2, "b": 0.9}, 1000.0))
+        some = trials(60, (A, B), lambda v, rng: v["a"] + rng.normal(0, 0.02))
+        some.append(TrialRecord(60, "run", "finished", {"a": 0.2, "b": 0.9}, 1000.0))
         assert importance((A, B), some).shares["a"].value < 0.5
         assert importance((A, B), some, highest=1.1).shares["a"].value > 0.8
 
@@ -97,7 +97,7 @@ class TestKnownAnswers:
         more = tuple((8, n) for n in range(10)) if wide else ()
         axis = Axis("x", "choice", choices=((8, 16), "none", True, *more))
         effect = {repr(choice): 1.0 if index == 1 else 0.0 for index, choice in enumerate(axis.choices)}
-        some = trials(40, (axis, B), lambda v, rng: effect[repr(v["x"])] + 0.1 * v["b"] + rng.normal(0, 0.01))
+        some = trials(60, (axis, B), lambda v, rng: effect[repr(v["x"])] + 0.1 * v["b"] + rng.normal(0, 0.01))
         assert importance((axis, B), some).standing_out[0] == "x"
 
     def test_only_some_trials_have_it(self) -> None:
@@ -125,7 +125,7 @@ def test_noise_seldom_stands_out() -> None:
     passed = [
         key
         for seed in range(6)
-        for key in importance(axes, trials(14, axes, lambda _, rng: rng.random(), seed)).standing_out
+        for key in importance(axes, trials(20, axes, lambda _, rng: rng.random(), seed)).standing_out
     ]
     assert len(passed) <= 3
 
@@ -133,7 +133,7 @@ def test_noise_seldom_stands_out() -> None:
 @pytest.mark.slow
 def test_seed_and_direction(capfd: pytest.CaptureFixture[str]) -> None:
     """The same seed gives the same shares, another gives others, the sign of the score none; and nothing is printed."""
-    some = trials(10, (A, B), lambda v, rng: v["a"] + rng.normal(0, 0.2))
+    some = trials(20, (A, B), lambda v, rng: v["a"] + rng.normal(0, 0.2))
     turned = [TrialRecord(one.number, "run", "stopped", one.configuration, -(one.score or 0)) for one in some]
     found = importance((A, B), some, seed=1)
     assert importance((A, B), some, seed=1) == found

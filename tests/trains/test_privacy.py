@@ -27,7 +27,7 @@ print("ear", os.getpid(), file=open(os.environ["HEARD"], "a"))
 
 
 def test_nothing_leaves_the_machine(program, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training, sweeping and predicting call no other machine and start no program but git and Python.
+    """Training, sweeping with two workers and predicting call no other machine and start no program but git and Python.
 
     (Whether there are GPUs is asked with nvidia-smi, what the processor is with uname, which fonts with fc-list.)
     """
@@ -38,10 +38,10 @@ def test_nothing_leaves_the_machine(program, scans: Path, tmp_path: Path, monkey
     for name in ("PYTEST_CURRENT_TEST", "CI", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
         monkeypatch.delenv(name, raising=False)
     program.process("train", "--data", scans, "--preset", "smoke", "--epochs", 1, fresh=True)
-    program.process("sweep", "smoke", "--data", scans, "--trials", 2, "--epochs", 1, "--workers", 1, fresh=True)
+    program.process("sweep", "smoke", "--data", scans, "--trials", 2, "--epochs", 1, "--workers", 2, fresh=True)
     program.process("predict", next((scans / "CT-0").iterdir()), fresh=True)
     heard = (tmp_path / "heard.txt").read_text().splitlines()
-    assert len([line for line in heard if line.startswith("ear")]) >= 4  # three commands and a worker
+    assert len([line for line in heard if line.startswith("ear")]) >= 5  # three commands and two workers
     calls = [line for line in heard if line.startswith("call")]
     assert [line for line in calls if "127.0.0.1" not in line and "localhost" not in line and ".sock" not in line] == []
     started = {line.split()[1] for line in heard if line.startswith("start")}
