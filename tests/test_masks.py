@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from ctexp.scans.masks import open_in_plane, widen_in_plane
+from ctexp.scans.masks import open_in_plane, share, widen_in_plane
 
 mostly_set = st.sampled_from([True] * 5 + [False])
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, max_side=9), elements=mostly_set)
@@ -33,3 +33,10 @@ def test_widening_is_scipys_distance(mask: np.ndarray, reach_mm: float, spacing_
         expected = distance <= reach_mm if plane.any() else np.zeros_like(plane)
         assert np.array_equal(wide[:, :, number][decided], expected[decided])
     assert np.array_equal(mask, before)
+
+
+@given(masks)
+def test_share_is_the_mean(mask: np.ndarray) -> None:
+    """The share of points that are set is the mask's mean; of no points it is not a number."""
+    assert share(mask) == mask.mean()
+    assert np.isnan(share(mask[:0]))

@@ -1,5 +1,7 @@
 """The volume as a value: HU, padding, spacing."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -41,6 +43,19 @@ def test_part_of_the_numbers_gives_part_of_the_hu(slope: float, intercept: float
     np.testing.assert_array_equal(one.to_hu(stored[::2, 1, 3:]), one.hu[::2, 1, 3:])
     assert one.hu.dtype == np.float32
     np.testing.assert_array_equal(stored, before)
+
+
+@pytest.mark.parametrize("low", [-1400.0, -1024.0, -1010.0, -1000.0, -900.0])
+@pytest.mark.parametrize("padding", [-3024.0, -1024.0, math.nan, None])
+def test_a_window_cuts_off_what_the_hu_are(low: float, padding: float | None) -> None:
+    """Wherever a window begins, padding is air before it is cut off, in a slice with padding and in one without."""
+    stored = np.random.default_rng(2).integers(-1023, 3000, (5, 4, 6)).astype(np.float32)
+    if padding is not None:
+        stored[:, 1, ::2] = padding
+        stored[0, 0, 0] = -2000.0
+    one = volume(stored)
+    expected = np.clip(np.where(stored <= -1024.0, np.float32(-1000.0), stored), low, 400.0)
+    np.testing.assert_array_equal(one.to_window(stored, (low, 400.0)), expected)
 
 
 def test_spacing_is_the_length_of_the_affines_columns() -> None:

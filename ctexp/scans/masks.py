@@ -8,6 +8,11 @@ import numpy.typing as npt
 Mask = npt.NDArray[np.bool_]
 
 
+def share(mask: Mask) -> float:
+    """Give the share of points (any shape) that are set, 0 to 1; NaN where there is no point."""
+    return np.count_nonzero(mask) / mask.size if mask.size else math.nan
+
+
 def open_in_plane(mask: Mask) -> Mask:
     """Open a mask (3 axes) by a square of 3x3 along its first two axes; beyond its edges nothing is set.
 

@@ -60,10 +60,8 @@ def _resample(
     """Resample one axis; outside the scan is air. `stored_of` is given while the numbers are still the file's own."""
     centres, step, low = frame.centres[axis], frame.steps[axis], frame.window_hu[0]
 
-    def in_window(part: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-        return (
-            part.astype(np.float32, copy=False) if stored_of is None else _in_window(part, frame.window_hu, stored_of)
-        )
+    def in_window(part: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:  # before the mean of two, as published
+        return part.astype(np.float32, copy=False) if stored_of is None else stored_of.to_window(part, frame.window_hu)
 
     if area and step > 1.0:
         return _average(in_window(array), axis, centres, step, low)
@@ -83,15 +81,6 @@ def _resample(
     return second
 
 
-def _in_window(
-    stored: npt.NDArray[np.generic], window_hu: tuple[float, float], volume: Volume
-) -> npt.NDArray[np.float32]:
-    """Turn stored numbers into HU within the window; that comes before the mean of two voxels, as published."""
-    low, high = window_hu
-    hu = volume.to_hu(stored)
-    return np.clip(hu, np.float32(low), np.float32(high), out=hu)
-
-
 def _average_planes(picture: npt.NDArray[np.generic], frame: Frame, volume: Volume) -> npt.NDArray[np.float32]:
     """Average rows and columns, one slice after another: a slice stays in the processor's cache for all that is done.
 
@@ -106,7 +95,7 @@ def _average_planes(picture: npt.NDArray[np.generic], frame: Frame, volume: Volu
     planes = np.zeros((picture.shape[2], len(rows), len(columns)), dtype=np.float32)
     across = np.zeros((picture.shape[0], len(columns)), dtype=np.float32)
     for plane, result in zip(np.moveaxis(picture, 2, 0), planes, strict=True):
-        hu = _in_window(plane, frame.window_hu, volume)
+        hu = volume.to_window(plane, frame.window_hu)
         for new, old, weights in bands[0]:
             np.matmul(hu[:, old], weights.T, out=across[:, new])
         for new, old, weights in bands[1]:

@@ -58,10 +58,23 @@ class Volume:
 
     def to_hu(self, stored: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
         """Turn some of the stored numbers (any shape) into float32 HU, padding into air."""
+        hu = self._scaled(stored)
+        # A choice by a mask takes several times as long as all else here, and many scans need none.
+        if hu.size and not hu.min() > PADDING_HU:  # "not": where a number is NaN the lowest is NaN, too
+            np.copyto(hu, np.float32(AIR_HU), where=hu <= PADDING_HU)
+        return hu
+
+    def to_window(self, stored: npt.NDArray[np.generic], window_hu: tuple[float, float]) -> npt.NDArray[np.float32]:
+        """Turn some of the stored numbers (any shape) into float32 HU within (low, high), padding into air."""
+        low, high = window_hu
+        # Where the window begins at air or above, its lower end is what padding becomes anyway.
+        hu = self._scaled(stored) if low >= AIR_HU else self.to_hu(stored)
+        return np.clip(hu, np.float32(low), np.float32(high), out=hu)
+
+    def _scaled(self, stored: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
         hu = stored.astype(np.float32)
         if self.slope != 1.0:
             hu *= np.float32(self.slope)
         if self.intercept != 0.0:
             hu += np.float32(self.intercept)
-        np.copyto(hu, np.float32(AIR_HU), where=hu <= PADDING_HU)
         return hu

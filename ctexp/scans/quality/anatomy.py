@@ -21,7 +21,7 @@ BONE_HU = 150.0
 PIECE_LITRES = 0.05
 """Smaller pockets of air are sinuses, bronchi and bowel."""
 _IN_PLANE = np.zeros((3, 3, 3), dtype=bool)
-_IN_PLANE[:, :, 1] = True
+_IN_PLANE[1] = True  # the slices come first
 
 Mask = npt.NDArray[np.bool_]
 
@@ -50,12 +50,12 @@ class Anatomy:
     @property
     def lung_litres(self) -> float:
         """Volume of both lungs."""
-        return float(self.lungs.sum()) * self.coarse.litres
+        return np.count_nonzero(self.lungs) * self.coarse.litres
 
     @property
     def body_litres(self) -> float:
         """Volume of the body within the scan."""
-        return float(self.body.sum()) * self.coarse.litres
+        return np.count_nonzero(self.body) * self.coarse.litres
 
     @property
     def lung_areas(self) -> npt.NDArray[np.int64]:
@@ -67,10 +67,15 @@ class Anatomy:
 _FOUND: "WeakKeyDictionary[Volume, Anatomy | None]" = WeakKeyDictionary()
 
 
-def anatomy_of(volume: Volume) -> Anatomy | None:
-    """Find body, lungs and spine of a volume, once: the gate, the preparation and a picture ask for the same."""
+def anatomy_of(volume: Volume, coarse: Coarse | None = None) -> Anatomy | None:
+    """Find body, lungs and spine of a volume, once: the gate, the preparation and a picture ask for the same.
+
+    Args:
+        volume: the scan.
+        coarse: the same thinned out, where that is at hand.
+    """
     if volume not in _FOUND:
-        _FOUND[volume] = find_anatomy(thin_out(volume))
+        _FOUND[volume] = find_anatomy(coarse or thin_out(volume))
     return _FOUND[volume]
 
 
@@ -95,22 +100,23 @@ def _find_inside(solid: Mask) -> Mask:
 
     Within the slice: a trachea or a lung that the first or last slice cuts is inside all the same.
     """
-    holes, count = ndimage.label(~solid, structure=_IN_PLANE)
-    outside = np.zeros(count + 1, dtype=bool)
-    for face in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
-        outside[face.ravel()] = True
-    outside[0] = True
-    found: Mask = ~outside[holes]
+    # Slices first: neighbours in a slice are neighbours in memory then, which halves the time.
+    holes, count = ndimage.label(np.ascontiguousarray(np.moveaxis(~solid, 2, 0)), structure=_IN_PLANE)
+    inside = np.ones(count + 1, dtype=bool)
+    for face in (holes[:, 0], holes[:, -1], holes[:, :, 0], holes[:, :, -1]):
+        inside[face.ravel()] = False
+    inside[0] = False
+    found: Mask = np.ascontiguousarray(np.moveaxis(inside.take(holes), 0, 2))
     return found
 
 
 def _find_lungs(hu: npt.NDArray[np.float32], inside: Mask, litres: float) -> Mask:
     pieces, count = ndimage.label(inside & (hu < AIR_HU))
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-    thicker = np.bincount(pieces[hu > GAS_HU], minlength=count + 1)
+    thicker = np.bincount(pieces[(pieces > 0) & (hu > GAS_HU)], minlength=count + 1)
     keep = (sizes * litres >= PIECE_LITRES) & (thicker > sizes / 2)  # the median is thicker than gas
     keep[0] = False
-    found: Mask = keep[pieces]
+    found: Mask = keep.take(pieces)
     return found
 
 

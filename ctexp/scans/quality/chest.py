@@ -118,5 +118,5 @@ def _right_share(anatomy: Anatomy) -> float:
     else:
         box = np.flatnonzero(anatomy.body.any(axis=(1, 2)))
         middle = int(box[0] + box[-1]) // 2
-    total = int(anatomy.lungs.sum())
-    return float(anatomy.lungs[middle:].sum() / total) if total else 0.5
+    total = np.count_nonzero(anatomy.lungs)
+    return np.count_nonzero(anatomy.lungs[middle:]) / total if total else 0.5

@@ -58,7 +58,8 @@ def thin_out(volume: Volume) -> Coarse:
 
 def scaled(volume: Volume, stored: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
     """Apply slope and intercept and nothing else; `Volume.to_hu` would hide the padding."""
-    numbers = stored.astype(np.float32)
+    # In the order that labels have, so that masks are applied without jumping; a cast that reorders is far slower.
+    numbers = np.ascontiguousarray(stored.astype(np.float32))
     numbers *= np.float32(volume.slope)
     numbers += np.float32(volume.intercept)
     return numbers

@@ -67,7 +67,7 @@ def examine(volume: Volume) -> Examination:
     quality = Quality().with_findings(*number_findings(coarse), *field_findings(volume, coarse))
     if quality.verdict == "refuse":
         return Examination(quality)
-    anatomy = anatomy_of(volume)
+    anatomy = anatomy_of(volume, coarse)
     if anatomy is None:
         return Examination(quality.with_findings(*(shift_findings(coarse) or [NO_BODY])))
     tissue = tissue_findings(anatomy)

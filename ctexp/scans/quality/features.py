@@ -4,10 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ctexp.scans.quality.anatomy import Anatomy
-from ctexp.scans.quality.coarse import scaled, strides
+from ctexp.scans.quality.coarse import Coarse, scaled, strides
 from ctexp.scans.quality.field import padding_of
 from ctexp.scans.volume import Volume
 
@@ -75,7 +74,7 @@ def measure(volume: Volume, anatomy: Anatomy) -> tuple[float, ...] | None:
         return None
     mm = volume.spacing_mm
     across = np.flatnonzero(anatomy.body.any(axis=(1, 2)))
-    near, far = _noise(volume)
+    near, far = _noise(volume, coarse)
     values = (
         math.sqrt(mm[0] * mm[1]),
         mm[2],
@@ -93,15 +92,12 @@ def measure(volume: Volume, anatomy: Anatomy) -> tuple[float, ...] | None:
     return tuple(round(float(value), 4) for value in values)
 
 
-def _noise(volume: Volume) -> tuple[float, float]:
+def _noise(volume: Volume, coarse: Coarse) -> tuple[float, float]:
     """Estimate the standard deviation in soft tissue, in HU, from neighbours and from voxels four apart along x."""
     x, y, z = strides(volume)
-    shifted: list[npt.NDArray[np.float32]] = []
     count = len(range(4, volume.shape[0], x))
-    for offset in (0, 1, 4):
-        part = scaled(volume, volume.stored[offset::x, ::y, ::z][:count])
-        shifted.append(part)
-    here, near, far = shifted
+    here = coarse.raw[:count]
+    near, far = (scaled(volume, volume.stored[offset::x, ::y, ::z][:count]) for offset in (1, 4))
     # Outer limits so wide that noise stays within them, so narrow that fat and bone's edges are left out.
     soft = np.abs(here - 50.0) < 150.0
     soft &= (np.abs(near - 50.0) < 150.0) & (np.abs(far - 50.0) < 150.0)
@@ -109,6 +105,6 @@ def _noise(volume: Volume) -> tuple[float, float]:
         return 0.0, 0.0
     to_sigma = math.sqrt(math.pi) / 2  # of the mean absolute difference of two normal variables
     return (
-        float(np.abs(here[soft] - near[soft]).mean()) * to_sigma,
-        float(np.abs(here[soft] - far[soft]).mean()) * to_sigma,
+        float(np.abs(here - near)[soft].mean()) * to_sigma,
+        float(np.abs(here - far)[soft].mean()) * to_sigma,
     )

@@ -1,7 +1,6 @@
 """Is enough of a patient in the field? Slices, extent and padding."""
 
-import numpy as np
-
+from ctexp.scans.masks import share
 from ctexp.scans.quality.coarse import Coarse, thin_out
 from ctexp.scans.quality.findings import Finding, Level
 from ctexp.scans.volume import PADDING_HU, Volume
@@ -55,4 +54,4 @@ def padding_share(volume: Volume) -> float:
 
 def padding_of(coarse: Coarse) -> float:
     """Share of a thinned-out scan that no ray went through, 0 to 1."""
-    return float(np.count_nonzero(coarse.raw <= PADDING_HU)) / coarse.raw.size
+    return share(coarse.raw <= PADDING_HU)

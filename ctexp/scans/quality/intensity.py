@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ctexp.scans.masks import share
 from ctexp.scans.quality.anatomy import Anatomy, find_anatomy
 from ctexp.scans.quality.coarse import Coarse
 from ctexp.scans.quality.findings import Finding
@@ -40,8 +41,8 @@ def number_findings(coarse: Coarse) -> list[Finding]:
         return [Finding("eight-bit", "refuse", text)]
     if high > HIGHEST_HU:
         return [Finding("not-hu", "refuse", f"voxels must be HU, at most about 31,000, the largest is {high:,.0f}")]
-    air = float((raw < AIR_LIMIT_HU).mean())
-    if float(((raw < AIR_LIMIT_HU) & (raw > PADDING_HU)).mean()) < AIR_SHARE and _fits(coarse.shifted(-INTERCEPT_HU)):
+    air = share(raw < AIR_LIMIT_HU)
+    if share((raw < AIR_LIMIT_HU) & (raw > PADDING_HU)) < AIR_SHARE and _fits(coarse.shifted(-INTERCEPT_HU)):
         text = f"voxels must be HU, they run from {low:.0f} to {high:.0f}: the intercept of -1024 is missing"
         return [Finding("offset", "refuse", text)]
     if air < AIR_SHARE:
@@ -53,7 +54,7 @@ def tissue_findings(anatomy: Anatomy) -> list[Finding]:
     """Judge the numbers by what the body should be made of."""
     coarse = anatomy.coarse
     inside = coarse.hu[anatomy.body & ~anatomy.lungs]
-    soft = float(((inside > TISSUE_HU[0]) & (inside < TISSUE_HU[1])).mean())
+    soft = share((inside > TISSUE_HU[0]) & (inside < TISSUE_HU[1]))
     findings = []
     if soft < TISSUE_SHARE:
         text = (
@@ -61,7 +62,7 @@ def tissue_findings(anatomy: Anatomy) -> list[Finding]:
             f"it is {soft:.0%}: other numbers than HU?"
         )
         findings.append(Finding("tissue", "refuse", text))
-    bone = float((inside > 200.0).mean())
+    bone = share(inside > 200.0)
     if bone < 0.003:
         text = f"bone (over 200 HU) should be at least 0.3 % of the body, it is {bone:.1%}"
         findings.append(Finding("no-bone", "warn", text))
@@ -85,7 +86,7 @@ def _fits(coarse: Coarse) -> bool:
 
 
 def _without_air(coarse: Coarse, low: float, high: float) -> Finding:
-    at_low = float((coarse.raw == low).mean())
+    at_low = share(coarse.raw == low)
     if AIR_LIMIT_HU <= low < 0 and at_low > 0.01:
         text = (
             f"lungs must be in the numbers, about -850 HU, the lowest is {low:g} HU, held by {at_low:.0%} of the "
@@ -98,7 +99,7 @@ def _without_air(coarse: Coarse, low: float, high: float) -> Finding:
 
 def _clipped(coarse: Coarse, low: float, high: float) -> list[Finding]:
     findings = []
-    at_low, at_high = (float((coarse.raw == value).mean()) for value in (low, high))
+    at_low, at_high = (share(coarse.raw == value) for value in (low, high))
     if low > -950.0 and at_low > 0.01:
         text = f"HU should reach down to air, about -1000, {at_low:.0%} of the voxels are cut off at {low:.0f}"
         findings.append(Finding("clipped-low", "warn", text))
