@@ -5,8 +5,9 @@
 Synthetic scans of 512x512 are drawn into a temporary folder first. Each round prepares all of them once with either
 program, in turn; the medians of the rounds are printed. ctexp's time includes hashing the files, the gate and writing
 the cache; `default` is the default preset's preparation, the lungs and beside them the whole scan. `inflating` only
-decompresses the files on all cores, by the library that ctexp uses: no preparation can take less. Last, the steps of
-`default` one by one in one thread, which says where the time goes that is not decompressing.
+decompresses the files on all cores, by the library that ctexp uses: no preparation can take less. `one` is `default` in
+one thread; beside it stands what all cores gain over one core where nothing but memory is asked, and nothing but the
+core. Last, the steps of `default` one by one in one thread, which says where the time goes that is not decompressing.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.figures import keep
 from ctexp.config import ScanSettings
-from ctexp.datasets.cache import ScanCache, restore
+from ctexp.datasets.cache import WHOLE, ScanCache, restore
 from ctexp.datasets.ingest import ingest
 from ctexp.datasets.parallel import cores, ordered_map
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
@@ -75,10 +76,24 @@ def steps(paths: list[Path], cache: ScanCache) -> dict[str, float]:
             examination = timed("the gate", lambda volume=volume: examine(volume))
             lungs = timed("finding the lungs", lambda volume=volume: find_lungs(volume))
             array = timed("averaging, the lungs found again", lambda volume=volume: prepare(volume, settings))
+            timed("averaging the whole scan", lambda volume=volume: prepare(volume, WHOLE))
             timed("storing", lambda scan=scan, array=array: cache.store(scan.sha256, array))
             assert examination.quality.verdict != "refuse"
             assert lungs is not None
     return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def gain(work: Callable[[], object], rounds: int = 5) -> float:
+    """Say how many times as often all cores do something in the time that one core does it in, at best."""
+    one = min(_seconds(work, 1) for _ in range(rounds))
+    return cores() * one / min(_seconds(work, cores()) for _ in range(rounds))
+
+
+def _seconds(work: Callable[[], object], threads: int) -> float:
+    began = time.perf_counter()
+    for _ in ordered_map(lambda _: work(), range(8 * threads), threads):
+        pass
+    return time.perf_counter() - began
 
 
 def _hashed(scan: OpenedScan) -> OpenedScan:
@@ -96,7 +111,7 @@ def main() -> None:
         folder = Path(name)
         write_phantoms(folder / "scans", PhantomSettings(scans=wished.scans, size=512))
         paths = sorted((folder / "scans").glob("CT-*/*.nii.gz"))
-        seconds: dict[str, list[float]] = {name: [] for name in ("published", *SETTINGS, "inflating")}
+        seconds: dict[str, list[float]] = {name: [] for name in ("published", *SETTINGS, "one", "inflating")}
         worst = 0.0
         for number in range(wished.rounds):
             began = time.perf_counter()
@@ -110,6 +125,9 @@ def main() -> None:
                 if label == "linear":
                     for one, array in zip(done, expected, strict=True):
                         worst = max(worst, float(np.abs(restore(cache.load(one.sha256)) - array).max()))
+            began = time.perf_counter()
+            ingest(paths, ScanCache(folder / f"cache-{number}-one", SETTINGS["default"]), threads=1)
+            seconds["one"].append(time.perf_counter() - began)
             began = time.perf_counter()
             for _ in ordered_map(lambda path: len(igzip.decompress(path.read_bytes())), paths, cores()):
                 pass
@@ -125,6 +143,13 @@ def main() -> None:
             keep(f"preparing, `{label}`", limit, "times as long as decompressing alone", "at most 1.5")
         print(f"{label:<10} {each:6.3f} s a scan   {reference / each:5.1f} times the published rate")
     print(f"largest difference of `linear` to the published arrays: {worst:.1e} of the 0..1 scale")
+    numbers, matrix = np.ones(30_000_000, dtype=np.int16), np.ones((512, 512), dtype=np.float32)
+    gains = {
+        "`default`": statistics.median(seconds["one"]) / statistics.median(seconds["default"]),
+        "products of small matrices": gain(lambda: [matrix @ matrix for _ in range(8)]),
+        "copying memory": gain(numbers.copy),
+    }
+    print("all cores against one, times as fast: " + ", ".join(f"{name} {value:.2f}" for name, value in gains.items()))
     print("one thread, ms a scan: " + ", ".join(f"{name} {1000 * value:.0f}" for name, value in parts.items()))
 
 
