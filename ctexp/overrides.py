@@ -5,6 +5,7 @@ Flat keys are what a settings file, a command-line option, a sweep's space and M
 
 import dataclasses
 import difflib
+import functools
 import hashlib
 import json
 import sys
@@ -92,7 +93,8 @@ def signature(experiment: Experiment) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def setting_types() -> dict[str, Any]:
+@functools.cache  # a sweep asks for each value of each trial
+def setting_types() -> Mapping[str, Any]:
     """Give the type of each dotted key of an experiment."""
     kinds: dict[str, Any] = {}
     for name, kind in get_type_hints(Experiment).items():
@@ -100,7 +102,7 @@ def setting_types() -> dict[str, Any]:
             kinds |= {f"{name}.{inner}": inner_kind for inner, inner_kind in get_type_hints(kind).items()}
         else:
             kinds[name] = kind
-    return kinds
+    return types.MappingProxyType(kinds)
 
 
 def did_you_mean(word: str, known: Mapping[str, object] | list[str]) -> str:

@@ -78,7 +78,7 @@ def _read(key: str, entry: Mapping[str, object], base: Experiment, place: str) -
     reason = _FIXED.get(key) or _FIXED.get(key.partition(".")[0])
     if reason:
         raise ConfigError(f"{place}: must not vary: {reason}")
-    kinds = setting_types() | {f"{FILTERS}.{number + 1}": int for number in range(len(base.network.filters))}
+    kinds = {**setting_types(), **{f"{FILTERS}.{number + 1}": int for number in range(len(base.network.filters))}}
     if key not in kinds:
         known = [one for one in kinds if one not in _FIXED and not one.startswith("split.")]
         raise ConfigError(f"{place}: no such setting{did_you_mean(key, known)}")
