@@ -154,6 +154,18 @@ def test_certain_intervals_narrow_with_more_scans(each: int) -> None:
     assert 0.4 < perfect.low < twice.low < 1.0
 
 
+@pytest.mark.parametrize(("normal", "abnormal"), [(16, 16), (5, 20), (40, 3)])
+def test_perfect_order_has_newcombes_interval(normal: int, abnormal: int) -> None:
+    """Where DeLong's variance is zero the end solves Newcombe's equation (2006, method 5), as he writes it."""
+    labels = [0] * normal + [1] * abnormal
+    end = auc(labels, labels).low
+    count = (normal + abnormal) / 2
+    factor = 1 + (count - 1) * (1 - end) / (2 - end) + (count - 1) * end / (1 + end)
+    assert (1 - end) ** 2 == pytest.approx(1.959964**2 * end * (1 - end) * factor / (normal * abnormal), rel=1e-5)
+    reversed_end = auc(labels, [-label for label in labels]).high
+    assert reversed_end == pytest.approx(1 - end, abs=1e-9)
+
+
 @pytest.mark.slow
 def test_coverage() -> None:
     """Of 300 samples of 60 scans about 95 of 100 intervals hold the true area (binormal, 0.80)."""

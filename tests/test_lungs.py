@@ -89,6 +89,32 @@ def test_the_thinned_grid_does_not_shift_the_picture() -> None:
     np.testing.assert_allclose(*lesions, atol=0.75)
 
 
+@pytest.mark.parametrize("repeats", [(5, 3, 1), (3, 5, 2), (4, 1, 3)])
+def test_the_frame_lies_where_the_lungs_were_found(repeats: tuple[int, int, int]) -> None:
+    """Whatever a voxel's sides are, and however many are left over behind the last point of the thinned grid, the box
+    and what it shows are the lungs', in the scan's own voxels.
+    """
+    cut = tuple(slice(side * times - 1) for side, times in zip((100, 80, 30), repeats, strict=True))
+    stored = np.kron(chest().stored, np.ones(repeats, np.float32))[cut]
+    fine = Volume(stored, 1.0, 0.0, np.diag([*np.array([4.0, 4.0, 8.0]) / repeats, 1.0]))
+    lungs, frame = find_lungs(fine), locate(fine, LUNGS)
+    assert lungs is not None
+    assert frame.shown is not None
+    points = [np.flatnonzero(lungs.inside.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    for axis, along in ((0, 1), (1, 0), (2, 2)):  # rows run against y, columns against x, slices along z
+        first, last = (points[along][end] * lungs.strides[along] for end in (0, -1))
+        if axis < 2:
+            first, last = fine.shape[along] - 1 - last, fine.shape[along] - 1 - first
+        half = lungs.strides[along] / 2
+        edges = frame.centres[axis][[0, -1]] + np.array([-0.5, 0.5]) * frame.steps[axis]
+        np.testing.assert_allclose(edges, (first - half, last + half), atol=1e-9)
+    rows, columns, slices = np.meshgrid(*frame.centres, indexing="ij")
+    places = [(fine.shape[0] - 1 - columns) / lungs.strides[0], (fine.shape[1] - 1 - rows) / lungs.strides[1],
+              slices / lungs.strides[2]]  # fmt: skip
+    expected = ndimage.map_coordinates(lungs.inside.astype(np.float32), places, order=1, mode="nearest")
+    np.testing.assert_allclose(frame.shown, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("mm", [(1.5, 3.0), (3.0, 1.5), (2.0, 2.0)])
 def test_lungs_are_closed_by_a_disk_in_millimetres(mm: tuple[float, float]) -> None:
     """A notch of the lung belongs to it where no disk of 20 mm fits in, and 3 mm of rim go: whatever the voxels' sides
@@ -122,10 +148,10 @@ def test_lungs_are_closed_by_a_disk_in_millimetres(mm: tuple[float, float]) -> N
 
 def test_without_lungs_the_whole_scan_is_shown() -> None:
     """Where no lungs are found nothing is cut away, and a usual lung's density stands for the median."""
-    block = Volume(np.full((40, 40, 20), -600.0, dtype=np.float32), 1.0, 0.0, np.diag([8.0, 8.0, 15.0, 1.0]))
-    assert find_lungs(block) is None
-    expected = (-600 - LUNG_HU + 150) / 400
-    np.testing.assert_allclose(prepare(block, LUNGS), expected, atol=1e-5)
+    for hu in (-700.0, -900.0):
+        block = Volume(np.full((40, 40, 20), hu, dtype=np.float32), 1.0, 0.0, np.diag([8.0, 8.0, 15.0, 1.0]))
+        assert find_lungs(block) is None
+        np.testing.assert_allclose(prepare(block, LUNGS), (hu - LUNG_HU + 150) / 400, atol=1e-5)
 
 
 def test_heat_comes_back_to_its_place_and_stays_within_the_lungs() -> None:

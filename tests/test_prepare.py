@@ -1,5 +1,8 @@
 """From a volume to the network's input: the published recipe, millimetres, averages."""
 
+import sys
+from unittest import mock
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from scipy import ndimage
 
 from ctexp.config import Geometry, Resampling, ScanSettings
 from ctexp.scans import Volume, decode_nifti, prepare
+from ctexp.scans.frame import Frame, as_picture, body_centre
 
 WINDOW = 1400.0
 
@@ -115,6 +119,51 @@ def test_darker_never_becomes_brighter(geometry: Geometry, resampling: Resamplin
     assert (prepare(volume(more), settings) >= prepare(volume(hu), settings) - 1e-6).all()
 
 
+def shares(size: int, centres: np.ndarray, step: float, *, area: bool) -> tuple[np.ndarray, np.ndarray]:
+    """How much of each of `size` voxels is in each new one, (new, old), and how much of each new one is air, (new,)."""
+    share, air = np.zeros((len(centres), size)), np.zeros(len(centres))
+    for new, centre in enumerate(centres):
+        if area and step > 1:
+            for old in range(size):
+                share[new, old] = max(0.0, min(centre + step / 2, old + 0.5) - max(centre - step / 2, old - 0.5))
+            inside = share[new].sum()  # a mean of what is inside, unless most of it is outside
+            share[new] /= max(inside, step / 2)
+            air[new] = 1 - share[new].sum()
+        elif -0.5 <= centre <= size - 0.5:
+            below = int(np.floor(centre))
+            share[new, min(max(below, 0), size - 1)] += below + 1 - centre
+            share[new, min(max(below + 1, 0), size - 1)] += centre - below
+        else:
+            air[new] = 1
+    return share, air
+
+
+grids = st.tuples(st.floats(-6.0, 14.0), st.sampled_from([0.4, 0.9, 1.3, 2.0, 3.7, 9.0]), st.integers(2, 5))
+
+
+@given(st.tuples(*[st.integers(2, 12)] * 3), st.tuples(grids, grids, grids), st.sampled_from(["linear", "area"]),
+       st.integers(0, 99))  # fmt: skip
+def test_any_grid_is_filled_as_directly_computed(
+    shape: tuple[int, int, int], grid: tuple[tuple[float, float, int], ...], resampling: Resampling, seed: int
+) -> None:
+    """Wherever a grid lies, within a scan, across its edge or beside it, fine or coarse: each new voxel is the mean of
+    the part of the scan that it covers, or what lies between two voxels; beside the scan is air.
+    """
+    hu = np.random.default_rng(seed).integers(-1000, 400, shape).astype(np.int16)
+    centres = [first + step * np.arange(count) for first, step, count in grid]
+    frame = Frame(centres, [step for _, step, _ in grid], (-1000.0, 400.0))
+    settings = ScanSettings(shape=(8, 8, 8), resampling=resampling)
+    with mock.patch.object(sys.modules[prepare.__module__], "locate", return_value=frame):
+        found = prepare(volume(hu), settings)
+    expected = hu[::-1, ::-1].transpose(1, 0, 2).astype(np.float64)
+    for axis, (places, (_, step, _)) in enumerate(zip(centres, grid, strict=True)):
+        share, air = shares(expected.shape[axis], places, step, area=resampling == "area")
+        mean = np.tensordot(share, expected, axes=(1, axis)) - 1000.0 * air[:, None, None]
+        expected = np.moveaxis(mean, 0, axis)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, (expected + 1000) / WINDOW, atol=2e-5)
+
+
 class TestPhysical:
     """Millimetres are kept, whatever the voxels are."""
 
@@ -173,6 +222,12 @@ class TestPhysical:
     def test_no_body(self) -> None:
         """A field of air becomes a field of air."""
         assert not prepare(volume(np.full((9, 9, 9), -1000, dtype=np.int16)), physical()).any()
+
+    @pytest.mark.parametrize("shape", [(9, 9, 9), (8, 12, 5)])
+    def test_without_a_body_the_middle_is_the_scans(self, shape: tuple[int, int, int]) -> None:
+        """Where nothing is dense the grid lies round the middle of all voxels."""
+        rows, columns, slices = body_centre(volume(hu := np.full(shape, -1000.0)), as_picture(hu), (1.0, 1.0, 1.0))
+        assert (rows, columns, slices) == ((shape[1] - 1) / 2, (shape[0] - 1) / 2, (shape[2] - 1) / 2)
 
 
 class TestArea:

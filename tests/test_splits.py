@@ -130,6 +130,24 @@ def test_too_few_scans(normal: int, abnormal: int, side: str, word: str) -> None
         split_collection(single(normal, abnormal), SplitSettings(), 0)
 
 
+def test_test_side_may_not_lack_a_class() -> None:
+    """Few scans leave a small test share without one of a class: that is refused, unless no test was wished for."""
+    few = single(3, 20)
+    with pytest.raises(
+        DataError, match=r"^here: .*test has no normal ones \(.*: 2, 1, 0 normal\); add patients or change"
+    ):
+        split_collection(few, SplitSettings(validation=0.3, test=0.1), 0)
+    assert split_collection(few, SplitSettings(validation=0.3, test=0), 0).test == ()
+
+
+def test_a_seed_means_the_same_split_for_ever() -> None:
+    """Another version of the program draws this very split from these scans and this seed."""
+    split = split_collection(single(8, 8), SplitSettings(), 5)
+    assert {one.path.stem for one in split.validation} == {"0", "14"}
+    assert {one.path.stem for one in split.test} == {"6", "7", "11", "12"}
+    assert split.hash == "35d1e54cbe627deb125562a83adf292ca6b13ae7af1e07cd7655b285896318f7"
+
+
 class TestManifest:
     """Sides that the source fixes."""
 
@@ -167,7 +185,8 @@ class TestManifest:
         scans = [one for one in self.scans() if one.side != "test" or one.label == 0]
         with pytest.raises(DataError, match="test has no abnormal ones") as caught:
             split_collection(collection(scans), SplitSettings(), 0)
-        assert "split.validation" not in str(caught.value)
+        assert str(caught.value).startswith("here: ")
+        assert str(caught.value).endswith("; mend the manifest split or choose split.scheme random")
 
 
 class TestPublished:
