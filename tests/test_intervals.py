@@ -154,16 +154,40 @@ def test_certain_intervals_narrow_with_more_scans(each: int) -> None:
     assert 0.4 < perfect.low < twice.low < 1.0
 
 
+def newcombes_variance(area: float, normal: int, abnormal: int) -> float:
+    """Variance of an area (Newcombe 2006, method 5), as he writes it."""
+    count = (normal + abnormal) / 2
+    factor = 1 + (count - 1) * (1 - area) / (2 - area) + (count - 1) * area / (1 + area)
+    return area * (1 - area) * factor / (normal * abnormal)
+
+
 @pytest.mark.parametrize(("normal", "abnormal"), [(16, 16), (5, 20), (40, 3)])
 def test_perfect_order_has_newcombes_interval(normal: int, abnormal: int) -> None:
     """Where DeLong's variance is zero the end solves Newcombe's equation (2006, method 5), as he writes it."""
     labels = [0] * normal + [1] * abnormal
     end = auc(labels, labels).low
-    count = (normal + abnormal) / 2
-    factor = 1 + (count - 1) * (1 - end) / (2 - end) + (count - 1) * end / (1 + end)
-    assert (1 - end) ** 2 == pytest.approx(1.959964**2 * end * (1 - end) * factor / (normal * abnormal), rel=1e-5)
+    assert (1 - end) ** 2 == pytest.approx(1.959964**2 * newcombes_variance(end, normal, abnormal), rel=1e-5)
     reversed_end = auc(labels, [-label for label in labels]).high
     assert reversed_end == pytest.approx(1 - end, abs=1e-9)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0, 1], [0, 1, 1, 1]])
+def test_one_scan_of_a_class_has_newcombes_interval(labels: list[int]) -> None:
+    """DeLong's variance needs two scans of each class; with one, both ends solve the other equation."""
+    estimate = auc(labels, [1.0, 2.0, 4.0, 3.0] if sum(labels) == 1 else [2.0, 1.0, 3.0, 4.0])
+    assert estimate.value == pytest.approx(2 / 3)
+    for end in (estimate.low, estimate.high):
+        variance = newcombes_variance(end, labels.count(0), labels.count(1))
+        assert (estimate.value - end) ** 2 == pytest.approx(1.959964**2 * variance, rel=1e-5)
+
+
+def test_two_scans_of_each_class_have_delongs_interval() -> None:
+    """That is enough for DeLong's variance."""
+    labels, scores = np.array([0, 0, 1, 1]), np.array([1.0, 3.0, 2.0, 4.0])
+    estimate = auc(labels, scores)
+    half = 1.959964 * math.sqrt(delong_variance(labels, scores)) / (0.75 * 0.25)
+    assert estimate.value == 0.75
+    assert math.log(estimate.high / (1 - estimate.high)) == pytest.approx(math.log(3) + half, abs=1e-5)
 
 
 @pytest.mark.slow
