@@ -118,6 +118,22 @@ def test_facts_are_told_as_logged() -> None:
     assert "not a medical device" in words
 
 
+def test_patients_are_told_and_what_they_mean_for_the_intervals() -> None:
+    """Where patients were logged their number stands beside the scans'; fewer than scans is a caveat."""
+    patients = {"data.patients": "130", "data.train.patients": "90", "data.validation.patients": "32",
+                "data.test.patients": "1"}  # fmt: skip
+    facts = full()
+    one_each = as_markdown(compose_card(dataclasses.replace(facts, params={**facts.params, **patients})))
+    assert cell(one_each, "patients") == "130"
+    assert cell(one_each, "training scans") == "70 normal, 58 abnormal, of 90 patients"
+    assert cell(one_each, "validation scans") == "18 normal, 14 abnormal, of 32 patients"
+    assert cell(one_each, "locked test scans") == "22 normal, 18 abnormal, of 1 patient"
+    assert "too narrow" not in one_each
+    fewer = {**facts.params, **patients, "data.validation.patients": "9"}
+    words = " ".join(as_markdown(compose_card(dataclasses.replace(facts, params=fewer))).split())
+    assert "The 32 scans are of 9 patients: the intervals take scans as independent, so they are too narrow." in words
+
+
 def test_missing_facts_are_said_to_be_missing() -> None:
     """Of a version whose run and files are gone only name and number are told, and no number is made up."""
     card = compose_card(CardFacts("ctexp", "1", RUN, looks=None))

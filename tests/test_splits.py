@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ctexp.config import SplitSettings
 from ctexp.datasets.collection import Collection, LabelledScan
-from ctexp.datasets.splits import SIDES, Split, split_collection
+from ctexp.datasets.splits import SIDES, Split, count_patients, split_collection
 from ctexp.errors import DataError
 
 WORDS = ("normal", "abnormal")
@@ -96,6 +96,15 @@ def test_order_and_names_do_not_matter(shuffled: random.Random, seed: int) -> No
     renamed = [replace(one, path=Path(f"{n}.nii"), patient=f"other {one.patient}") for n, one in enumerate(scans)]
     other = Collection("there", tuple(renamed), synthetic=True)
     assert split_collection(other, SplitSettings(), seed).hash == split_collection(whole, SplitSettings(), seed).hash
+
+
+def test_patients_are_counted() -> None:
+    """Several scans of a patient count once, on their side."""
+    whole = collection([scan(number, number % 2, f"p{number // 4}-{number % 2}") for number in range(80)])
+    split = split_collection(whole, SplitSettings(), 0)
+    assert split.patients() == {side: len({one.patient for one in getattr(split, side)}) for side in SIDES}
+    assert sum(split.patients().values()) == 40
+    assert count_patients(whole.scans) == 40
 
 
 def test_seed_decides() -> None:

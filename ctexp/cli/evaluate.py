@@ -7,6 +7,7 @@ import typer
 
 from ctexp.cli.console import ConsoleWatch, narrate, print_json
 from ctexp.cli.store import begun_project
+from ctexp.learning.doubts import too_narrow
 from ctexp.learning.metric_words import MEASURES, PROBABILITIES, WITHOUT_NETWORK
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def _print_report(report: "EvaluationReport") -> None:
     _say(f"PPV and NPV hold where {share:.0f} % of the scans are abnormal, as here. By chance alone a network without "
          f"fault would have a calibration error of {report.chance_error:.3f} on so many scans.")  # fmt: skip
     for line in chosen.site.lines() if chosen.site else ():
+        _say(line)
+    for line in too_narrow(chosen.patients, len(chosen.scans)):
         _say(line)
     if report.controls is not None:
         _print_audit(report)

@@ -15,6 +15,7 @@ from ctexp.cli.predict import point_words
 from ctexp.cli.store import begun_project
 from ctexp.config import check
 from ctexp.errors import ConfigError
+from ctexp.learning.doubts import too_narrow
 
 if TYPE_CHECKING:
     from ctexp.experiments.request import Final
@@ -161,6 +162,13 @@ def _held(report: "TrainingReport") -> int:
     return int(report.answer["scans"])
 
 
+def _patients(report: "TrainingReport") -> int:
+    """Count the patients behind the quoted metrics: of an ensemble all outside the locked test, which are disjoint."""
+    patients = report.data["patients"]
+    sides = ("validation",) if report.answer["side"] == "validation" else ("train", "validation")
+    return sum(int(patients[side]) for side in sides)
+
+
 def _print_folds(report: "TrainingReport", crossed: "dict[str, Any]") -> None:
     times = f", dealt {crossed['repeats']} times" if crossed["repeats"] > 1 else ""
     title = f"Cross-validation ({crossed['folds']} folds{times})"
@@ -185,8 +193,9 @@ def _doubts(report: "TrainingReport") -> list[str]:
     held = _held(report)
     if held < FEW_SCANS:
         doubts.append(f"Only {held} {report.answer['side']} scans: read the intervals, not the values.")
+    doubts += too_narrow(_patients(report), held)
     if metrics["val_auc"] <= max(metrics.get("val_auc_mean_hu", 0.0), metrics.get("val_auc_lung_hu", 0.0)):
-        doubts.append("A threshold on mean HU orders these scans as well: the network adds nothing here.")
+        doubts.append("A threshold on mean HU orders these scans at least as well: the network adds nothing here.")
     if metrics.get("val_sensitivity") == 0 or metrics.get("val_specificity") == 0:
         doubts.append("The network gives every validation scan the same label.")
     return doubts

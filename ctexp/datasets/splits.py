@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 
@@ -35,11 +36,20 @@ class Split:
             for side in SIDES
         }
 
+    def patients(self) -> dict[str, int]:
+        """Count the patients of each side: several scans of one say less than as many of several."""
+        return {side: count_patients(getattr(self, side)) for side in SIDES}
+
     @property
     def hash(self) -> str:
         """64 hex digits over which content lies on which side."""
         lines = sorted(f"{side} {scan.sha256}" for side in SIDES for scan in getattr(self, side))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def count_patients(scans: Iterable[LabelledScan]) -> int:
+    """Count the patients that some scans are of."""
+    return len({scan.patient for scan in scans})
 
 
 def split_collection(collection: Collection, settings: SplitSettings, seed: int) -> Split:

@@ -136,6 +136,7 @@ def test_other_site_is_described(project, site) -> None:
     found = project.json("evaluate", "--on", site)
     assert found["on"] == "site"
     assert found["data"]["counts"] == {"normal": 8, "abnormal": 8}
+    assert found["data"]["patients"] == 16
     assert found["site"]["known"] == 0
     assert found["site"]["scans"] == 16
     assert "answers.csv" in files_of(project, found["run_id"])

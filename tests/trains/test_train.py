@@ -22,6 +22,7 @@ def test_json_answer_has_what_a_script_needs(trained) -> None:
     assert report["parameters"] > 1000
     assert report["data"]["scans"] == 40
     assert report["data"]["synthetic"] is True
+    assert report["data"]["patients"] == {side: sum(n.values()) for side, n in report["data"]["split"].items()}
     assert len(report["data"]["hash"]) == 64
     for name in ("auc", "accuracy", "sensitivity", "specificity"):
         low, value, high = (report["metrics"][f"val_{name}{end}"] for end in ("_low", "", "_high"))
@@ -41,6 +42,7 @@ def test_run_is_finished_and_says_where_it_comes_from(trained, client) -> None:
     assert params["data.synthetic"] == "true"
     assert params["data.class.CT-0"] == "20"
     assert params["data.test.normal"] == "4"
+    assert (params["data.patients"], params["data.test.patients"]) == ("40", "8")
     assert "synthetic" in run.data.tags["mlflow.note.content"]
     assert {"version.keras", "version.numpy", "hardware.cpu", "ctexp.version"} <= run.data.tags.keys()
     assert run.data.metrics["seconds"] > run.data.metrics["seconds_preparing"] > 0

@@ -202,7 +202,7 @@ def _intensity_controls(cache: ScanCache, scans: Sequence[LabelledScan], network
     for name, estimate in mean_hu_auc(cache, scans).items():
         where = "lung's HU" if name == "auc_lung_hu" else "mean HU"
         found = bool(estimate.low > 0.5 and estimate.value >= network.value)
-        sentence = f"A threshold on {where} orders these scans as well as the network: it adds nothing here."
+        sentence = f"A threshold on {where} orders these scans at least as well as the network: it adds nothing here."
         controls.append(
             Control(name.removeprefix("auc_"), f"no network: {where}", estimate, found, sentence if found else "")
         )

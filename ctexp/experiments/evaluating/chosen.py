@@ -10,7 +10,7 @@ from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.datasets.load import load_collection
 from ctexp.datasets.sources import find_source
-from ctexp.datasets.splits import SIDES
+from ctexp.datasets.splits import SIDES, count_patients
 from ctexp.errors import DataError
 from ctexp.experiments.evaluating.judge import taught_by
 from ctexp.experiments.evaluating.site import SiteReport, describe_site, unknown_scans
@@ -55,6 +55,11 @@ class Chosen:
         """Chosen scans of each class."""
         abnormal = sum(scan.label for scan in self.scans)
         return {"normal": len(self.scans) - abnormal, "abnormal": abnormal}
+
+    @property
+    def patients(self) -> int:
+        """Patients that the chosen scans are of."""
+        return count_patients(self.scans)
 
 
 def choose_scans(

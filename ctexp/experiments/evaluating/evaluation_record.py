@@ -54,6 +54,7 @@ def begin_run(
             "data.source": collection.source,
             "data.hash": collection.hash,
             "data.scans": len(chosen.scans),
+            "data.patients": chosen.patients,
             "data.synthetic": collection.synthetic,
             **{f"data.{word}": count for word, count in counts.items()},
         },

@@ -206,7 +206,7 @@ def data_report(data: Prepared, taught_by: Sequence[LabelledScan]) -> dict[str, 
     """Give what a report says of the data."""
     return {"source": data.collection.source, "hash": data.collection.hash, "scans": len(data.collection.scans),
             "trained_on": len(taught_by), "synthetic": data.collection.synthetic,
-            "split": data.split.counts()}  # fmt: skip
+            "split": data.split.counts(), "patients": data.split.patients()}  # fmt: skip
 
 
 def answer_report(answers: "Answers") -> dict[str, Any]:

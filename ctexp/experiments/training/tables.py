@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 
 from ctexp.datasets.collection import Collection, LabelledScan
-from ctexp.datasets.splits import Split
+from ctexp.datasets.splits import Split, count_patients
 from ctexp.learning.evaluation import Outputs
 from ctexp.learning.intervals import Estimate
 
@@ -19,6 +19,7 @@ def data_facts(collection: Collection, split: Split) -> dict[str, object]:
         "data.source": collection.source,
         "data.hash": collection.hash,
         "data.scans": len(collection.scans),
+        "data.patients": count_patients(collection.scans),
         "data.synthetic": collection.synthetic,
         "data.skipped": len(collection.skipped),
         "data.near_duplicates": collection.near_duplicates,
@@ -27,6 +28,7 @@ def data_facts(collection: Collection, split: Split) -> dict[str, object]:
     facts |= {f"data.class.{name}": count for name, count in collection.class_counts.items()}
     for side, counts in split.counts().items():
         facts |= {f"data.{side}.{word}": count for word, count in counts.items()}
+    facts |= {f"data.{side}.patients": count for side, count in split.patients().items()}
     return facts
 
 

@@ -8,10 +8,21 @@ a program can know. What was not logged is said to be missing; nothing is guesse
 import math
 from collections.abc import Iterable
 
+from ctexp.learning.doubts import too_narrow
 from ctexp.registry.card.data import evaluation_data, factors, network, training_data
 from ctexp.registry.card.facts import CardFacts
 from ctexp.registry.card.numbers import BASELINES, metrics, quantitative
-from ctexp.registry.card.parts import MISSING, Card, Section, Table, count, listed, synthetic_scans, validation_counts
+from ctexp.registry.card.parts import (
+    MISSING,
+    Card,
+    Section,
+    Table,
+    count,
+    listed,
+    synthetic_scans,
+    validation_counts,
+    validation_patients,
+)
 
 FEW_SCANS = 100
 """Below this a 95 % interval of a proportion near 0.9 is wider than a tenth."""
@@ -118,9 +129,14 @@ def _caveats(facts: CardFacts) -> Iterable[str]:
         yield f"It was chosen among {trials} finished trials by their scores: another reason why these are too good."
     if counts is not None and sum(counts) < FEW_SCANS:
         yield f"Only {sum(counts)} scans are behind the validation numbers: read the intervals, not the values."
+    patients = validation_patients(facts)
+    if counts is not None and patients is not None:
+        yield from too_narrow(patients, sum(counts))
     area = logged.get("val_auc", math.nan)
     if any(area <= logged.get(f"val_{key}", math.nan) for key in BASELINES):
-        yield "A threshold on mean density orders the validation scans as well: the network adds nothing there."
+        yield (
+            "A threshold on mean density orders the validation scans at least as well: the network adds nothing there."
+        )
     if facts.manifest is not None and facts.manifest.scan.geometry == "lungs":
         yield (
             "The network is shown the lungs alone, as their air marks them out: a consolidation wider than 4 cm that "

@@ -14,6 +14,7 @@ from ctexp.registry.card.parts import (
     side_counts,
     synthetic_scans,
     validation_counts,
+    validation_patients,
 )
 
 
@@ -39,7 +40,7 @@ def evaluation_data(facts: CardFacts) -> Section:
     params = facts.params
     validated, chose = side_counts(params, "validation"), "Validation"
     if is_ensemble(facts):
-        validated, chose = both_counts(validation_counts(facts)), "Each fold's validation"
+        validated, chose = both_counts(validation_counts(facts), validation_patients(facts)), "Each fold's validation"
     parts: list[str | Table] = [
         f"{chose} chose the saved epoch, the temperature and, where one was chosen, the threshold. The locked test "
         "is opened by `ctexp evaluate --on test` only, and every look at it is kept.",
@@ -75,7 +76,11 @@ def training_data(facts: CardFacts) -> Section:
                if key.startswith("data.class.")]  # fmt: skip
     synthetic = synthetic_scans(facts)
     # Every scan outside the locked test taught some of an ensemble's networks.
-    taught = both_counts(validation_counts(facts)) if is_ensemble(facts) else side_counts(params, "train")
+    taught = (
+        both_counts(validation_counts(facts), validation_patients(facts))
+        if is_ensemble(facts)
+        else side_counts(params, "train")
+    )
     return Section(
         "Training data",
         (
@@ -83,6 +88,7 @@ def training_data(facts: CardFacts) -> Section:
                 ("source", params.get("data.source")),
                 ("synthetic", None if synthetic is None else "yes: drawn by a program" if synthetic else "no"),
                 ("scans", params.get("data.scans")),
+                ("patients", params.get("data.patients")),
                 ("classes, in the source's words", ", ".join(classes) or None),
                 ("training scans", taught),
                 ("left out as unusable", params.get("data.skipped")),

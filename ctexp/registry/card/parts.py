@@ -89,9 +89,25 @@ def validation_counts(facts: CardFacts) -> tuple[int, int] | None:
 def side_counts(params: Mapping[str, str], side: str) -> str | None:
     """Write how many scans of each class a side has; None where that was not logged."""
     counts = [params.get(f"data.{side}.{word}") for word in ("normal", "abnormal")]
-    return None if None in counts else f"{counts[0]} normal, {counts[1]} abnormal"
+    patients = count_patients(params, side)
+    return None if None in counts else f"{counts[0]} normal, {counts[1]} abnormal{_of_patients(patients)}"
 
 
-def both_counts(counts: tuple[int, int] | None) -> str | None:
-    """Write (normal, abnormal) scans; None where there are none."""
-    return None if counts is None else f"{counts[0]} normal, {counts[1]} abnormal"
+def both_counts(counts: tuple[int, int] | None, patients: int | None) -> str | None:
+    """Write (normal, abnormal) scans and their patients; None where there are none."""
+    return None if counts is None else f"{counts[0]} normal, {counts[1]} abnormal{_of_patients(patients)}"
+
+
+def count_patients(params: Mapping[str, str], *sides: str) -> int | None:
+    """Count the patients of some sides; None where that was not logged."""
+    counts = [params.get(f"data.{side}.patients") for side in sides]
+    return None if None in counts else sum(int(count or 0) for count in counts)
+
+
+def validation_patients(facts: CardFacts) -> int | None:
+    """Count the patients that the quoted numbers rest on; None where that was not logged."""
+    return count_patients(facts.params, *(("train", "validation") if is_ensemble(facts) else ("validation",)))
+
+
+def _of_patients(count: int | None) -> str:
+    return "" if count is None else f", of {count:,} {'patient' if count == 1 else 'patients'}"
