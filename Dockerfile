@@ -13,6 +13,11 @@
 #
 #   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/study" -p 127.0.0.1:5000:5000 --entrypoint mlflow \
 #       ctexp ui --host 0.0.0.0
+#
+# The service, behind a proxy that speaks TLS; the token lies in a file of mode 600, CTEXP_TOKEN=...:
+#
+#   docker run -d --user "$(id -u):$(id -g)" -v "$PWD:/study" --env-file token.env -p 127.0.0.1:8080:8080 \
+#       ctexp serve --host 0.0.0.0
 
 ARG PYTHON=3.12
 

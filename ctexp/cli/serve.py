@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from ctexp.cli.console import narrate
-
 
 def serve(
     model: Annotated[
@@ -61,5 +59,4 @@ def serve(
         token=read_token(token_file),
         limits=limits,
         poll_seconds=poll_seconds,
-        say=narrate,
     )

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from ctexp.scans.read import ReadOptions
 from ctexp.service.body import receive
 from ctexp.service.current import Current
 from ctexp.service.limits import Limits
+from ctexp.service.log import log
 from ctexp.service.metrics import Metrics
 from ctexp.service.refusals import Outcome, RefusalError
 from ctexp.service.uploads import Uploads
@@ -102,7 +102,7 @@ class Desk:
         except SlowWorkerError as error:
             raise RefusalError(503, "slow answer", f"{label}: {error}", retry_after=self._patience()) from error
         except WorkerError as error:
-            narrate(f"error: a scan was not answered, {error}")
+            log(f"error: a scan was not answered, {error}")
             raise RefusalError(500, "failed", f"{label}: must be answered, the service failed at it; its log says why",
                           more={"path": label}) from error  # fmt: skip
         self._usual_seconds += 0.1 * (time.monotonic() - began - self._usual_seconds)
@@ -139,16 +139,11 @@ class Desk:
                 if str(error) != trouble:  # once, not every few seconds
                     trouble = str(error)
                     self.metrics.count_reload(False)
-                    narrate(f"warning: {trouble}; version {self.current.served.version} goes on answering")
+                    log(f"warning: {trouble}; version {self.current.served.version} goes on answering")
                 continue
             trouble = None
             if found is not None:
                 self.current.served = found
                 self.metrics.show_model(found)
                 self.metrics.count_reload(True)
-                narrate(f"{found.name} version {found.version} answers from now on")
-
-
-def narrate(text: str) -> None:
-    """Print one line of narration."""
-    print(text, file=sys.stderr, flush=True)
+                log(f"{found.name} version {found.version} answers from now on")

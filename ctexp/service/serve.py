@@ -4,15 +4,20 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from ctexp.config import check
 from ctexp.errors import ConfigError
 from ctexp.project import Project
 from ctexp.service.guard import Access, is_loopback
 from ctexp.service.limits import Limits
+from ctexp.service.log import log
+
+if TYPE_CHECKING:
+    import uvicorn
 
 TOKEN_VARIABLE = "CTEXP_TOKEN"  # noqa: S105 - the name of a variable
 _SHORTEST_TOKEN = 16
@@ -71,7 +76,6 @@ def serve(
     token: str | None = None,
     limits: Limits = Limits(),  # noqa: B008 - it is frozen
     poll_seconds: float = 5.0,
-    say: Callable[[str], None] = print,
 ) -> None:
     """Answer scans over HTTP until SIGTERM or Ctrl-C; what has begun is finished.
 
@@ -82,7 +86,6 @@ def serve(
         token: that requests must bring; needed where others can reach the address.
         limits: what is taken on.
         poll_seconds: how often the alias is looked at.
-        say: told where the service is, once it answers.
 
     Raises:
         ConfigError: the address cannot be bound, or is reachable by others and there is no token.
@@ -96,7 +99,7 @@ def serve(
                           f"{TOKEN_VARIABLE} or --token-file (`openssl rand -hex 32` makes one)")  # fmt: skip
     listener = _bind(address)
     with listener:
-        _run(project, reference, address, listener, token, limits, poll_seconds, say)
+        _run(project, reference, address, listener, token, limits, poll_seconds)
 
 
 def _bind(address: Address) -> socket.socket:
@@ -119,7 +122,6 @@ def _run(
     token: str | None,
     limits: Limits,
     poll_seconds: float,
-    say: Callable[[str], None],
 ) -> None:
     import uvicorn
 
@@ -148,13 +150,27 @@ def _run(
             make_discreet()
             served, (host, port) = current.served, listener.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
-            say(f"{served.name} version {served.version} answers at http://{shown}:{port}/ (Ctrl-C stops it)")
+            log(f"{served.name} version {served.version} answers at http://{shown}:{port}/ (Ctrl-C stops it)")
             # uvicorn stops gently at either signal and raises it again when it has stopped: that is the end, no error.
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: None)
-            uvicorn.Server(config).run(sockets=[listener])
+            _telling_server(config).run(sockets=[listener])
+            log("stopped")
         finally:
             pool.close()
+
+
+def _telling_server(config: "uvicorn.Config") -> "uvicorn.Server":
+    """Make a server that says when it is told to stop."""
+    import uvicorn
+
+    class TellingServer(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if not self.should_exit:
+                log("stopping; what has begun is answered first")
+            super().handle_exit(sig, frame)
+
+    return TellingServer(config)
 
 
 def _interrupt(number: int, frame: object) -> None:

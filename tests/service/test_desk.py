@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -71,7 +72,9 @@ def test_old_version_answers_while_the_store_is_down(tmp_path, capsys) -> None:
     assert 'ctexp_model_reloads_total{result="failed"} 1.0' in counted
     assert 'ctexp_model_reloads_total{result="done"} 1.0' in counted
     assert 'ctexp_model_info{name="ctexp",version="2"} 1.0' in counted
-    assert capsys.readouterr().err.splitlines() == [
+    lines = capsys.readouterr().err.splitlines()
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ .+", line) for line in lines)
+    assert [line.partition("Z ")[2] for line in lines] == [
         f"warning: {down}; version 1 goes on answering",
         "ctexp version 2 answers from now on",
     ]
@@ -150,7 +153,7 @@ def test_dead_worker_costs_one_answer(served, content, tmp_path, capsys, busy) -
             assert worker().pid != first.pid
 
     asyncio.run(ask())
-    assert capsys.readouterr().err == "error: a scan was not answered, its worker died\n"
+    assert capsys.readouterr().err.partition("Z ")[2] == "error: a scan was not answered, its worker died\n"
 
 
 @pytest.mark.slow

@@ -263,6 +263,8 @@ def test_service_for_others_wants_a_token_in_time_and_ends_well(trained, serving
         assert answer.split()[1] == b"200"
         assert b'"label"' in answer
         assert running.process.wait(60) == 0
+        said = [line.partition("Z ")[2] for line in running.process.stderr.read().splitlines()]
+        assert said == ["stopping; what has begun is answered first", "stopped"]
         assert list(running.folder.glob("ctexp-*")) == []
 
 
