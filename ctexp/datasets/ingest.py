@@ -1,7 +1,7 @@
 """Scan files to cache entries, on all cores, each file read once and few in memory at a time."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ctexp.datasets.cache import ScanCache
@@ -62,7 +62,7 @@ def ingest(
 
 def _ingest_one(path: Path, cache: ScanCache, options: ReadOptions) -> Ingested:
     try:
-        scan = open_scan(path, options)
+        scan = open_scan(path, replace(options, one_patient=True))  # whose it is the source says
         examination = cache.load_examination(scan.sha256)
         refused = examination is not None and examination.quality.verdict == "refuse"
         missing = [] if refused else [one for one in cache.wanted if not one.has(scan.sha256)]

@@ -23,10 +23,13 @@ class ReadOptions:
     Attributes:
         series: UID or number of the series to take; None for the axial CT with most slices.
         allow_gaps: interpolate missing or unevenly spaced slices where that is sound.
+        one_patient: a collection says that the path is of one patient, so of scans in several sub-folders one is taken.
+            Without it they are refused: they may be of as many patients.
     """
 
     series: str | None = None
     allow_gaps: bool = False
+    one_patient: bool = False
 
 
 class OpenedScan(Protocol):
@@ -112,7 +115,7 @@ def open_scan(path: Path, options: ReadOptions = ReadOptions()) -> OpenedScan:
     """
     head = peek(path)
     if is_dicom(head) or is_zip(head) or _is_folder(path):
-        return open_series(path, series=options.series, allow_gaps=options.allow_gaps)
+        return open_series(path, series=options.series, allow_gaps=options.allow_gaps, one_patient=options.one_patient)
     opened = NiftiFile(str(path), read_bytes(path))
     if options.series is not None:
         raise ScanError(f"{path}: --series picks a series of a DICOM folder or zip, this is neither")

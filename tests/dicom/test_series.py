@@ -77,6 +77,79 @@ def test_number_that_two_series_share(ct: ModuleType, tmp_path: Path) -> None:
     assert read_scan(tmp_path, ReadOptions(series=OTHER)).shape == (36, 33, 10)
 
 
+def test_series_of_one_number_are_listed_with_their_uids(ct: ModuleType, tmp_path: Path) -> None:
+    """The line that says the choice writes as much of a UID as `--series` needs, and takes it as it is written."""
+    long = ".98.7654.1"
+    ct.write(tmp_path, ct.slices(uid=OTHER + ".1" + long))
+    ct.write(tmp_path, ct.slices(uid=OTHER + ".2" + long)[:6], name="other{}")
+    (note,) = open_scan(tmp_path).notes
+    assert note == (
+        f"series 3 (10 slices) ...1{long} is read; passed over: series 3 (6 slices) ...2{long}; --series picks another"
+    )
+    for name in (f"...2{long}", f"2{long}"):
+        assert read_scan(tmp_path, ReadOptions(series=name)).shape == (36, 33, 6)
+
+
+class TestSeveralSubFolders:
+    """A folder whose sub-folders hold a scan each."""
+
+    @pytest.fixture
+    def patients(self, ct: ModuleType, tmp_path: Path) -> Path:
+        """Two scans of one series number in sub-folders, one of them deeper."""
+        ct.write(tmp_path / "a", ct.slices())
+        ct.write(tmp_path / "b" / "ST0" / "SE0", ct.slices(uid=OTHER, hu=ct.HU[:, :, :10] // 2))
+        return tmp_path
+
+    def test_are_refused(self, patients: Path) -> None:
+        """No answer about one passes for that of the folder: the sub-folders and their series are named."""
+        with pytest.raises(ScanError) as caught:
+            open_scan(patients)
+        assert str(caught.value) == (
+            f"{patients}: must hold one scan, it holds 2 sub-folders with series: series 3 (10 slices) ...498.1001 in "
+            f"a, series 3 (10 slices) ...498.2002 in {Path('b/ST0/SE0')}; name them one by one, or pick a series with "
+            "--series"
+        )
+
+    def test_each_is_read_by_itself(self, patients: Path, assert_whole: Callable) -> None:
+        """A sub-folder that is named, a series that is picked, and one patient's folder of a collection are read."""
+        assert_whole(read_scan(patients / "a"))
+        assert_whole(read_scan(patients, ReadOptions(series="498.1001")))
+        assert read_scan(patients / "b").shape == (36, 33, 10)
+        assert "passed over: series 3" in open_scan(patients, ReadOptions(one_patient=True)).notes[0]
+
+    def test_many_are_counted(self, ct: ModuleType, patients: Path) -> None:
+        """The line names three."""
+        for name in "cdef":
+            ct.write(patients / name, ct.slices(uid=f"{OTHER}.{ord(name)}"))
+        with pytest.raises(ScanError, match=r"6 sub-folders with series: .* in a, .* in b.*, .* in c and 3 more; name"):
+            open_scan(patients)
+
+    def test_what_is_beside_one_scan_is_passed_over(
+        self, ct: ModuleType, assert_whole: Callable, tmp_path: Path
+    ) -> None:
+        """Radiograph, scout, reformat, a short and a derived series in folders of their own are no second scan."""
+        ct.write(tmp_path / "chest" / "one", ct.slices()[:4])
+        ct.write(tmp_path / "chest" / "two", ct.slices()[4:])
+        beside = {
+            "radiograph": ct.slices(uid=OTHER + ".1", Modality="DX")[:1],
+            "scout": ct.slices(uid=OTHER + ".2", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])[:1],
+            "coronal": ct.slices(CORONAL, uid=OTHER + ".3"),
+            "short": ct.slices(uid=OTHER + ".4")[:6],
+            "derived": ct.slices(uid=OTHER + ".5", ImageType=["DERIVED", "SECONDARY", "MIP"]),
+        }
+        for name, parts in beside.items():
+            ct.write(tmp_path / name, parts)
+        assert_whole(read_scan(tmp_path))
+
+    def test_series_whose_files_lie_mixed(self, ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
+        """Two series of one examination, spread over the same folders, are one place: the longer one is read."""
+        other = ct.slices(uid=OTHER, hu=ct.HU.repeat(2, axis=2)[:, :, :9])
+        for name, part, more in (("SE0", ct.slices()[:5], other[:5]), ("SE1", ct.slices()[5:], other[5:])):
+            ct.write(tmp_path / name, part)
+            ct.write(tmp_path / name, more, name="other{}")
+        assert_whole(read_scan(tmp_path))
+
+
 def test_original_before_derived(ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
     """A derived axial series is passed over for an original one, and read when it is all there is."""
     long = ct.slices("LPS", hu=ct.HU.repeat(2, axis=2), uid=OTHER, number=5, ImageType=["DERIVED", "SECONDARY", "MIP"])

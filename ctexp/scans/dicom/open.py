@@ -23,6 +23,7 @@ from ctexp.scans.dicom.parts import MAX_BYTES, file_part, folder_parts
 from ctexp.scans.dicom.pixels import PixelData
 from ctexp.scans.dicom.recognise import PEEK_BYTES, is_zip
 from ctexp.scans.dicom.series import choose, remainder, tell_apart
+from ctexp.scans.dicom.several import refuse_several
 from ctexp.scans.nifti import MAX_VOXELS
 from ctexp.scans.volume import Volume
 
@@ -90,16 +91,20 @@ class DicomSeries:
         return contents
 
 
-def open_series(path: Path, *, series: str | None = None, allow_gaps: bool = False) -> DicomSeries:
+def open_series(
+    path: Path, *, series: str | None = None, allow_gaps: bool = False, one_patient: bool = False
+) -> DicomSeries:
     """Find the CT series in a folder, a zip or a multi-frame file.
 
     Args:
         path: any of these.
         series: UID or number of the series to take; None for the axial one with most slices.
         allow_gaps: interpolate missing slices where that is sound.
+        one_patient: all of it is known to be one patient's, so that one of several scans in sub-folders may be taken.
 
     Raises:
-        ScanError: the extra is missing; a file is damaged; there is no CT series or it makes no volume.
+        ScanError: the extra is missing; a file is damaged; there is no CT series or it makes no volume; several
+            sub-folders hold a scan each.
     """
     place = str(path)
     require_pydicom(place)
@@ -120,6 +125,8 @@ def open_series(path: Path, *, series: str | None = None, allow_gaps: bool = Fal
             others.append(header)
     groups = tell_apart(frames)
     best, notes = choose(groups, others, series, place)
+    if series is None and not one_patient:
+        refuse_several(groups, best, place)
     named = place if len(groups) == 1 else f"{place}: {best.name}"
     stack = stack_frames(_once(best.frames), named, allow_gaps=allow_gaps, remark=remainder(groups, best))
     rows, columns = best.frames[0].header.shape

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ctexp.errors import ScanError
 
@@ -11,6 +11,7 @@ MAX_PARTS = 50_000
 """More files than any export of one patient; whoever names a whole disk is stopped."""
 MAX_BYTES = 4 << 30
 """Of one scan, unpacked."""
+HERE = PurePath()
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,10 +21,13 @@ class Part:
     Attributes:
         place: its name for error messages, the path that was typed in front.
         read: gives its first bytes, as many as asked for or, for None, all.
+        folder: the sub-folder that it lies in, relative to the folder that was typed; of that folder itself, of a lone
+            file and in a zip it is `.`.
     """
 
     place: str
     read: Callable[[int | None], bytes]
+    folder: PurePath = HERE
 
     @property
     def is_named_dicom(self) -> bool:
@@ -31,8 +35,12 @@ class Part:
         return self.place.lower().endswith((".dcm", ".ima", ".dicom"))
 
 
-def file_part(path: Path) -> Part:
-    """Give a file as the only part.
+def file_part(path: Path, folder: PurePath = HERE) -> Part:
+    """Give a file as a part.
+
+    Args:
+        path: the file.
+        folder: that it lies in, relative to the one that was typed.
 
     Raises:
         ScanError: from `read`, when it cannot be read or is larger than 4 GiB.
@@ -50,7 +58,7 @@ def file_part(path: Path) -> Part:
         except OSError as error:
             raise ScanError(f"{path}: must be readable: {error.strerror or error}") from error
 
-    return Part(str(path), read)
+    return Part(str(path), read, folder)
 
 
 def folder_parts(folder: Path) -> list[Part]:
@@ -69,7 +77,7 @@ def folder_parts(folder: Path) -> list[Part]:
         found += [path for name in sorted(names) if not is_hidden(name) and (path := Path(place, name)).is_file()]
         if len(found) > MAX_PARTS:
             raise ScanError(f"{folder}: a scan must be one series' folder, this one holds over {MAX_PARTS:,} files")
-    return [file_part(path) for path in found]
+    return [file_part(path, path.parent.relative_to(folder)) for path in found]
 
 
 def is_hidden(name: str) -> bool:

@@ -1,7 +1,7 @@
 """The slices of a folder told apart into series, and the one that is read."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,16 +100,18 @@ def choose(
         raise ScanError(f"{place}: {_no_ct(others)}")
     named = _named(groups, others, wanted, place) if wanted is not None else list(groups)
     best = max(named, key=_rank)
+    names = full_words(groups)
     if wanted is None and best.plane != "axial":
         raise ScanError(
-            f"{place}: a chest CT must have axial slices, here is {_listing(groups)}; --series reads one all the same"
+            f"{place}: a chest CT must have axial slices, here is {_listing(groups, names)}; "
+            "--series reads one all the same"
         )
     rest = [group for group in groups if group is not best]
     if not rest and not others:
         return best, ()
-    left = ([_listing(rest)] if rest else []) + _counted(others)
+    left = ([_listing(rest, names)] if rest else []) + _counted(others)
     hint = "; --series picks another" if wanted is None and any(group.uid != best.uid for group in rest) else ""
-    return best, (f"{best.words} is read; passed over: {', '.join(left)}{hint}",)
+    return best, (f"{names[best]} is read; passed over: {', '.join(left)}{hint}",)
 
 
 def remainder(groups: Sequence[Group], best: Group) -> str:
@@ -134,7 +136,7 @@ def _rank(group: Group) -> tuple[bool, bool, int, int, str]:
 
 
 def _named(groups: Sequence[Group], others: Sequence[Other], wanted: str, place: str) -> list[Group]:
-    typed = wanted.strip()
+    typed = wanted.strip().removeprefix("...")  # as messages write the end of a UID
     found = [group for group in groups if typed in (group.uid, str(group.number))]
     if not found and len(typed) >= 6:
         found = [group for group in groups if group.uid.endswith(typed)]
@@ -146,7 +148,7 @@ def _named(groups: Sequence[Group], others: Sequence[Other], wanted: str, place:
                 )
     if len({group.uid for group in found}) != 1:
         shown = typed if len(typed) <= 8 else f"...{typed[-8:]}"
-        which = _listing(found, uids=True) if found else _listing(groups)
+        which = _listing(found or groups, full_words(groups))
         raise ScanError(f"{place}: --series must name one series by number or UID, got {shown}; here is {which}")
     return found
 
@@ -155,9 +157,27 @@ def _name(number: int | None, uid: str) -> str:
     return f"series {number}" if number is not None else f"series ...{uid[-8:]}"
 
 
-def _listing(groups: Sequence[Group], *, uids: bool = False) -> str:
+def full_words(groups: Sequence[Group]) -> dict[Group, str]:
+    """Give each series' words, with as much of the UID's end as `--series` needs where its name is another's, too."""
+    named: dict[str, set[str]] = {}
+    for group in groups:
+        named.setdefault(group.name, set()).add(group.uid)
+    uids = {group.uid for group in groups}
+    return {
+        group: f"{group.words} ...{_end(group.uid, uids)}" if len(named[group.name]) > 1 else group.words
+        for group in groups
+    }
+
+
+def _end(uid: str, uids: Set[str]) -> str:
+    """Give the end of a UID, 8 signs or as many as no other UID ends with."""
+    lengths = range(8, len(uid))
+    return next((uid[-n:] for n in lengths if sum(one.endswith(uid[-n:]) for one in uids) == 1), uid)
+
+
+def _listing(groups: Sequence[Group], names: Mapping[Group, str]) -> str:
     shown = sorted(groups, key=_rank, reverse=True)[:6]
-    words = [f"{group.words} ...{group.uid[-8:]}" if uids else group.words for group in shown]
+    words = [names[group] for group in shown]
     more = [f"{len(groups) - len(shown)} more"] if len(groups) > len(shown) else []
     return ", ".join(words + more)
 
