@@ -144,6 +144,19 @@ def test_no_scans(entries: list[Entry], collect: Callable[..., Collection]) -> N
         collect(entries, skip_bad=True)
 
 
+def test_class_that_was_left_out_is_counted(entries: list[Entry], collect: Callable[..., Collection]) -> None:
+    """Where leaving out what is bad leaves one class, the scans of the other are counted, and who says why."""
+    for entry in entries:
+        if entry.label == 1:
+            entry.path.write_bytes(b"no scan")
+    with pytest.raises(DataError) as caught:
+        collect(entries, skip_bad=True)
+    assert str(caught.value) == (
+        "here: must hold scans of both classes, got 2 normal scans; --skip-bad left out 2 abnormal ones, "
+        "`ctexp data check here` says why"
+    )
+
+
 @pytest.mark.slow
 def test_copied_synthetic_scans_are_still_known_as_such(tmp_path: Path) -> None:
     """Drawn scans say so in their headers: copies without the file that marks the original are synthetic, too."""

@@ -87,13 +87,13 @@ class TestPositive:
     def test_it_must_be_there(self, positive: str, tmp_path: Path) -> None:
         """A name that no folder has is refused with the names there are."""
         touch(tmp_path, "covid/a.nii", "other/b.nii")
-        with pytest.raises(DataError, match=r"that sub-folder and one other, got \['covid', 'other'\]"):
+        with pytest.raises(DataError, match=r"that sub-folder and one other, got covid, other$"):
             list_folder(tmp_path, positive)
 
     def test_there_must_be_two(self, tmp_path: Path) -> None:
         """One against several is a decision that the user has to write down."""
         touch(tmp_path, "covid/a.nii", "flu/b.nii", "healthy/c.nii")
-        with pytest.raises(DataError, match=r"one other, got \['covid', 'flu', 'healthy'\]"):
+        with pytest.raises(DataError, match=r"one other, got covid, flu, healthy$"):
             list_folder(tmp_path, "covid")
 
 
@@ -102,6 +102,27 @@ def test_unknown_class_names_are_all_named(tmp_path: Path) -> None:
     touch(tmp_path, "CT-0/a.nii", "CT-9/b.nii", "stuff/c.nii")
     with pytest.raises(DataError, match=r"CT-23 \(abnormal\).*got CT-9, stuff; name your own with --positive"):
         list_folder(tmp_path)
+
+
+def test_a_folder_too_deep_is_told_the_one_above(tmp_path: Path) -> None:
+    """Of many sub-folders three are named; a folder that is itself named as a class is told to name the one above."""
+    for name in ("export/normal", "export/covid"):
+        touch(tmp_path / name, *(f"case_{number:02}/a.nii" for number in range(30)))
+    names = "got case_00, case_01, case_02 and 27 more"
+    with pytest.raises(DataError, match=f"{names}; this folder is itself named as a class, name the folder above it$"):
+        list_folder(tmp_path / "export" / "normal")
+    with pytest.raises(DataError, match=f"{names}; if these are scans name the folder above, if they are classes"):
+        list_folder(tmp_path / "export" / "covid")
+    with pytest.raises(DataError, match=f"that sub-folder and one other, {names}; this folder is itself named"):
+        list_folder(tmp_path / "export" / "covid", "covid")
+    with pytest.raises(DataError, match=r"it has no sub-folder; this folder is itself named as a class"):
+        list_folder(touch(tmp_path / "flat" / "CT-0", "a.nii"))
+
+
+def test_two_names_of_the_users_own(tmp_path: Path) -> None:
+    """Two sub-folders may be classes: `--positive` is named."""
+    with pytest.raises(DataError, match="got covid, gesund; name your own with --positive, or write a manifest"):
+        list_folder(touch(tmp_path, "covid/a.nii", "gesund/b.nii"))
 
 
 def test_scans_without_class_folders(tmp_path: Path) -> None:

@@ -56,12 +56,16 @@ def test_what_spreadsheets_write(write) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", r"must name the columns path,label\[,patient\]\[,split\], got \[\]"),
+        ("", r"must name the columns path,label\[,patient\]\[,split\], got $"),
         ("\n\n", r"must name the columns"),
         ("path,label\n", "must list at least one scan, it has only its header"),
-        ("file,label\na.nii,0\n", r"must name the columns .* got \['file', 'label'\]"),
+        ("file,label\na.nii,0\n", r"must name the columns .* got file, label$"),
         ("path;label\na.nii;yes\n", r"line 2: label must be one of"),
-        ("path,label,age\na.nii,0,61\n", "columns must be among path, label, patient, split, got 'age'"),
+        (
+            "path,label,age\na.nii,0,61\n",
+            "columns must be among path, label, patient, split, got 'age'; rename or remove it",
+        ),
+        ("path,label,age,sex\na.nii,0,61,f\n", "got 'age', 'sex'; rename or remove them"),
         ("path,label,\na.nii,0,\n", "columns must be among path, label, patient, split, got ''"),
         (b"path,label\n\xff\xfe.nii,0\n", "must be a readable CSV file"),
         ("path,label\na.nii\n", "line 2: must have as many values"),
@@ -87,6 +91,13 @@ def test_all_faults_at_once_with_their_lines(write) -> None:
     with pytest.raises(DataError) as caught:
         write('path,label\na.nii,0\n\nb.nii,what\n"c\nd.nii",1\n,1\n')
     assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == ["line 4", "line 7"]
+
+
+def test_every_label_that_is_none_has_its_line(write) -> None:
+    """Where all scans of a class have a label that is unknown, each of their lines is named."""
+    with pytest.raises(DataError) as caught:
+        write("path,label\na.nii,covid\nb.nii,0\nc.nii,covid\nd.nii,covid\n")
+    assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == ["line 2", "line 4", "line 5"]
 
 
 def test_patient_on_two_sides(write) -> None:

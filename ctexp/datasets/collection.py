@@ -1,6 +1,7 @@
 """A collection: scans that were read, with labels and patients, told apart by content."""
 
 import hashlib
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.entries import Entry, Problem, Side
 from ctexp.datasets.ingest import Ingested, Progress, ingest
-from ctexp.datasets.labels import ABNORMAL, NORMAL
+from ctexp.datasets.labels import LABEL_WORDS
 from ctexp.errors import DataError
 from ctexp.scans.quality import Examination
 from ctexp.scans.read import ReadOptions
@@ -108,12 +109,22 @@ def gather(
         raise DataError(f"{source}: {count}; mend or remove them, or go on without them by --skip-bad\n{listing}")
     present = {scan.label for scan in scans}
     if len(present) < 2:
-        words = {NORMAL: "normal", ABNORMAL: "abnormal"}
-        have = " and ".join(words[label] for label in present) or "no usable"
-        raise DataError(f"{source}: must hold scans of both classes, got {len(scans)} {have} scans")
+        have = " and ".join(LABEL_WORDS[label] for label in present) or "no usable"
+        left_out = _left_out(source, entries, scans)
+        raise DataError(f"{source}: must hold scans of both classes, got {len(scans)} {have} scans{left_out}")
     notes = tuple(f"{one.path}: {note}" for one in results for note in one.notes)
     drawn = synthetic or any(scan.examination and scan.examination.synthetic for scan in scans)
     return Collection(source, tuple(sorted(scans, key=lambda scan: scan.sha256)), drawn, tuple(bad), notes)
+
+
+def _left_out(source: str, entries: Sequence[Entry], scans: Sequence[LabelledScan]) -> str:
+    """Say how many scans of a class that now has none were left out, and what names them; empty where none was."""
+    kept = {scan.label for scan in scans}
+    lost = Counter(entry.label for entry in entries if entry.label not in kept)
+    counts = " and ".join(f"{lost[label]} {word}" for label, word in LABEL_WORDS.items() if lost[label])
+    if not counts:
+        return ""
+    return f"; --skip-bad left out {counts} ones, `ctexp data check {shlex.quote(source)}` says why"
 
 
 def _without_duplicates(

@@ -1,12 +1,12 @@
 """A folder with one sub-folder a class, as MosMedData and most downloads come."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from ctexp.datasets.entries import Entry, Problem
-from ctexp.datasets.labels import KNOWN_NAMES, label_of
+from ctexp.datasets.labels import KNOWN_NAMES, first_names, label_of
 from ctexp.errors import DataError
 from ctexp.scans.dicom import is_dicom
 from ctexp.scans.read import peek, scan_suffix
@@ -34,28 +34,23 @@ def list_folder(folder: Path, positive: str | None = None) -> tuple[list[Entry],
     Raises:
         DataError: no class folders, a folder whose name is no label, or `positive` names none of them.
     """
-    try:
-        folder = _without_wrapper(folder)
-        classes = sorted(
-            entry.name
-            for entry in os.scandir(folder)
-            if entry.is_dir() and not entry.name.startswith(".") and entry.name.casefold() not in IGNORED_FOLDERS
-        )
-    except OSError as error:
-        raise DataError(f"{folder}: must be a readable folder: {error.strerror or error}") from error
+    classes = [place.name for place in class_folders(folder)]
+    folder = _without_wrapper(folder)
+    above = _hint_above(folder, classes, positive)
     if not classes:
-        raise DataError(f"{folder}: must hold one sub-folder a class ({KNOWN_NAMES}), it has no sub-folder")
+        raise DataError(f"{folder}: must hold one sub-folder a class ({KNOWN_NAMES}), it has no sub-folder{above}")
     if positive is not None:
         if len(classes) != 2 or positive.strip().casefold() not in {name.casefold() for name in classes}:
             raise DataError(
-                f"{folder}: with --positive {positive} there must be that sub-folder and one other, got {classes}"
+                f"{folder}: with --positive {positive} there must be that sub-folder and one other, "
+                f"got {first_names(classes)}{above}"
             )
     else:
         unknown = [name for name in classes if label_of(name) is None]
         if unknown:
             raise DataError(
-                f"{folder}: sub-folders must be named as a class ({KNOWN_NAMES}), got {', '.join(unknown)}; "
-                "name your own with --positive, or write a manifest"
+                f"{folder}: sub-folders must be named as a class ({KNOWN_NAMES}), got {first_names(unknown)}"
+                f"{above or '; name your own with --positive, or write a manifest'}"
             )
     entries: list[Entry] = []
     problems: list[Problem] = []
@@ -68,6 +63,38 @@ def list_folder(folder: Path, positive: str | None = None) -> tuple[list[Entry],
             entries += [Entry(path, label, name, f"{name}/{patient}") for path in scans]
             problems += [Problem(path, f"{path}: {_NO_SCAN}") for path in rest]
     return entries, problems
+
+
+def class_folders(folder: Path) -> list[Path]:
+    """List the sub-folders that are to be classes, sorted by name; `studies` is entered as by `list_folder`.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    try:
+        folder = _without_wrapper(folder)
+        return sorted(
+            folder / entry.name
+            for entry in os.scandir(folder)
+            if entry.is_dir() and not entry.name.startswith(".") and entry.name.casefold() not in IGNORED_FOLDERS
+        )
+    except OSError as error:
+        raise DataError(f"{folder}: must be a readable folder: {error.strerror or error}") from error
+
+
+def _hint_above(folder: Path, classes: Sequence[str], positive: str | None) -> str:
+    """Give the remedy where none of the sub-folders is a class, and so the folder may be one of a collection's classes.
+
+    Empty where it is not so, or where they are two: those may be classes of the user's own.
+    """
+    if any(label_of(name) is not None for name in classes):
+        return ""
+    own = folder.absolute().name
+    if label_of(own) is not None or (positive is not None and own.casefold() == positive.strip().casefold()):
+        return "; this folder is itself named as a class, name the folder above it"
+    if positive is None and len(classes) > 2:
+        return "; if these are scans name the folder above, if they are classes write a manifest"
+    return ""
 
 
 def list_unlabelled(folder: Path) -> tuple[list[Path], list[Problem]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 from ctexp.datasets.entries import Entry, Side
-from ctexp.datasets.labels import KNOWN_NAMES, label_of
+from ctexp.datasets.labels import KNOWN_NAMES, first_names, label_of
 from ctexp.errors import DataError
 
 _SIDE_WORDS = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
@@ -37,12 +37,16 @@ def list_manifest(manifest: Path, positive: str | None = None) -> list[Entry]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{manifest}: must be a readable CSV file: {error}") from error
     if "path" not in columns or "label" not in columns:
-        raise DataError(f"{manifest}: the first line must name the columns path,label[,patient][,split], got {columns}")
+        raise DataError(
+            f"{manifest}: the first line must name the columns path,label[,patient][,split], got {', '.join(columns)}"
+        )
     if len(set(columns)) < len(columns):
         raise DataError(f"{manifest}: every column must be named once, got {', '.join(columns)}")
     unknown = [name for name in columns if name not in _COLUMNS]
     if unknown:
-        raise DataError(f"{manifest}: columns must be among {', '.join(_COLUMNS)}, got {', '.join(map(repr, unknown))}")
+        remedy = f"rename or remove {'it' if len(unknown) == 1 else 'them'}"
+        got = ", ".join(map(repr, unknown))
+        raise DataError(f"{manifest}: columns must be among {', '.join(_COLUMNS)}, got {got}; {remedy}")
     entries, faults = [], []
     for number, row in rows:
         entry = _entry(row, manifest.parent, positive, with_patient="patient" in columns, with_side="split" in columns)
@@ -53,7 +57,10 @@ def list_manifest(manifest: Path, positive: str | None = None) -> list[Entry]:
     if positive is not None and not faults and entries:
         names = sorted({entry.class_name.casefold() for entry in entries})
         if len(names) != 2 or positive.strip().casefold() not in names:
-            faults.append(f"{manifest}: with --positive {positive} there must be that label and one other, got {names}")
+            faults.append(
+                f"{manifest}: with --positive {positive} there must be that label and one other, "
+                f"got {first_names(names)}"
+            )
     faults += _patients_on_two_sides(entries, manifest)
     if faults:
         raise DataError("\n".join(faults))
