@@ -130,6 +130,50 @@ def test_manifest_and_own_class_names(tmp_path: Path, write_scan: Callable[..., 
     assert [(one.mark, one.class_name) for one in report.scans] == [("unreadable", "healthy"), ("ok", "covid")]
 
 
+def test_labels_are_counted(collection: Path, tmp_path: Path) -> None:
+    """Scans of each class are counted before the last line; patients where a manifest names them."""
+    assert run(collection).stdout.splitlines()[-2] == "labels: 3 normal, 2 abnormal"
+    rows = [f"{path.relative_to(tmp_path)},{path.parent.name},p" for path in sorted(collection.rglob("*.nii.gz"))]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,patient", *rows[:3]]) + "\n")
+    done = run(tmp_path / "list.csv", "--json")
+    assert json.loads(done.stdout)["labels"] == {"normal": 1, "abnormal": 2, "patients": 1}
+    assert json.loads(done.stdout)["warnings"] == []
+
+
+def test_a_class_without_scans_is_said(tmp_path: Path, write_scan: Callable[..., Path]) -> None:
+    """An empty class folder, labels of one class, and a class of which no scan can be used, each have a warning."""
+    good = write_scan(tmp_path / "x" / "normal" / "a.nii", 1)
+    empty = tmp_path / "x" / "abnormal"
+    empty.mkdir()
+    done = run(tmp_path / "x")
+    assert (done.exit_code, done.stdout.splitlines()[-2]) == (0, "labels: 1 normal, 0 abnormal")
+    said = " ".join(done.stderr.split())
+    assert f"Warning: {empty}: this class has no scans" in said
+    assert "Warning: no abnormal scans; a training needs both classes" in said
+    (tmp_path / "list.csv").write_text(f"path,label\n{good},normal\n")
+    assert checked(tmp_path / "list.csv").warnings == ("no abnormal scans; a training needs both classes",)
+    (empty / "b.nii").write_bytes(b"no scan")
+    only = "none of the 1 abnormal scans can be used; a training needs both classes"
+    assert checked(tmp_path / "x").warnings == (only,)
+
+
+def test_sub_folders_that_may_be_classes(tmp_path: Path, write_scan: Callable[..., Path]) -> None:
+    """Sub-folders that are no known classes and hold several scans are no silent patients: `--positive` is named."""
+    for name in ("covid", "gesund"):
+        for number in range(2):
+            write_scan(tmp_path / "x" / name / f"{number}.nii", 2 * number + len(name))
+    done = run(tmp_path / "x")
+    assert done.exit_code == 0
+    assert "labels" not in done.stdout
+    assert max(map(len, done.stderr.splitlines()[-2:])) <= 80
+    said = " ".join(done.stderr.split())
+    assert "checked without labels, covid, gesund are no known classes and were taken for scans or patients" in said
+    assert "name the abnormal one with --positive" in said
+    assert checked(tmp_path / "x", positive="covid").warnings == ()
+    (tmp_path / "x" / "covid").rename(tmp_path / "x" / "CT-1")
+    assert "labels, gesund are no known" in checked(tmp_path / "x").warnings[0]
+
+
 def test_nothing_to_check(tmp_path: Path) -> None:
     """No such source, and a folder of nothing, are one line and exit code 2."""
     (tmp_path / "empty").mkdir()

@@ -44,6 +44,8 @@ def check(
         print_json(report.as_json())
     else:
         _print_report(report)
+    for warning in report.warnings:
+        narrate(textwrap.fill(f"Warning: {warning}", WIDTH, break_on_hyphens=False, break_long_words=False))
     if report.pages:
         narrate(f"written: {report.pages[0]}" + (f" to {report.pages[-1].name}" if len(report.pages) > 1 else ""))
     if not report.sound:
@@ -58,6 +60,8 @@ def _print_report(report: "Report") -> None:
         print(_row(one))
         for line in finding_lines(one):
             print(textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
+    if report.labels:
+        print("labels: " + ", ".join(f"{count} {word}" for word, count in report.labels.items()))
     counts = report.counts
     print(
         f"{len(report.scans)} scans: {counts['ok']} ok, {counts['warn']} warned of, {counts['refuse']} refused, "

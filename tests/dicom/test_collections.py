@@ -101,6 +101,34 @@ def test_commands(ct: ModuleType, chest: Callable, tmp_path: Path) -> None:
     assert "series 8 (5 slices) is read; passed over: series 3 (40 slices)" in done.stderr
 
 
+def test_check_of_folders_that_are_no_known_classes(ct: ModuleType, chest: Callable, tmp_path: Path) -> None:
+    """Series' folders without classes are a scan each; class folders of unknown names are none, and said to be."""
+    for number, name in enumerate(("covid/a", "covid/b", "gesund/a", "gesund/b")):
+        parts = chest(number)
+        for one in parts:
+            one.SeriesInstanceUID = f"{ct.SERIES}.{number}"
+        ct.write(tmp_path / "data" / name, parts)
+        ct.write(tmp_path / "flat" / f"series {number}", parts)
+    run = CliRunner().invoke
+    done = run(app, ["data", "check", str(tmp_path / "flat")])
+    assert (done.exit_code, done.stdout.splitlines()[-1][:13]) == (0, "4 scans: 4 ok")
+    assert "Warning" not in done.stderr
+    done = run(app, ["data", "check", str(tmp_path / "data")])
+    assert done.exit_code == 1
+    assert " ".join(done.stdout.split()).count("must hold one scan, it holds 2 sub-folders with series") == 2
+    assert "covid, gesund are no known classes" in " ".join(done.stderr.split())
+    done = run(app, ["data", "check", str(tmp_path / "data"), "--positive", "covid"])
+    assert (done.exit_code, done.stdout.splitlines()[-2]) == (0, "labels: 2 normal, 2 abnormal")
+    # Below a class a folder is one patient's, and one of the series is taken.
+    (tmp_path / "data" / "all").mkdir()
+    (tmp_path / "data" / "covid").rename(tmp_path / "data" / "all" / "covid")
+    (tmp_path / "data" / "gesund").rename(tmp_path / "data" / "all" / "gesund")
+    (tmp_path / "data" / "all").rename(tmp_path / "data" / "normal")
+    done = run(app, ["data", "check", str(tmp_path / "data")])
+    assert (done.exit_code, done.stdout.splitlines()[-2]) == (0, "labels: 2 normal, 0 abnormal")
+    assert "passed over: series 3" in done.stdout
+
+
 def test_loose_slices_in_a_class_folder(ct: ModuleType, tmp_path: Path) -> None:
     """Slices beside each other in a class folder could be of anyone: each is told where it belongs."""
     from ctexp.datasets.collection import gather

@@ -2,17 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ctexp.datasets.entries import Entry, Problem
-from ctexp.datasets.folders import list_unlabelled
 from ctexp.datasets.ingest import Progress
-from ctexp.datasets.load import list_source
 from ctexp.datasets.parallel import cores, ordered_map
-from ctexp.datasets.sources import find_source
-from ctexp.errors import DataError, ScanError
+from ctexp.errors import ScanError
+from ctexp.experiments.viewing.checklist import ListedScan, list_all
 from ctexp.experiments.viewing.contact import Thumbnail, contact_sheet, thumbnail
 from ctexp.project import Project
 from ctexp.scans.quality import NOT_HU, Finding, Quality, assess, padding_share
@@ -84,10 +81,19 @@ class Checked:
 
 @dataclass(frozen=True)
 class Report:
-    """All scans, the worst first, and the pages that show them."""
+    """All scans, the worst first, the pages that show them, and what a training on them would miss.
+
+    Attributes:
+        scans: the worst first.
+        pages: pictures of them.
+        labels: scans of each class, usable or not, and patients where they are named or have several scans.
+        warnings: what stands in the way of a training although each scan may be good, a line each.
+    """
 
     scans: tuple[Checked, ...]
     pages: tuple[Path, ...] = ()
+    labels: dict[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -106,6 +112,8 @@ class Report:
         return {
             "scans": [one.as_json() for one in self.scans],
             "summary": {"scans": len(self.scans), **self.counts},
+            "labels": self.labels,
+            "warnings": self.warnings,
             "pages": [str(page) for page in self.pages],
         }
 
@@ -133,11 +141,12 @@ def check_scans(
         DataError: a source is not there or holds no scans.
         WorkError: pictures cannot be written.
     """
-    entries, problems = _list_all(sources, project, positive, progress)
+    listed = list_all(sources, project, positive, progress)
+    entries = listed.scans
     tell = progress("checking scans") if progress else None
     found: list[Checked] = []
     with contact_sheet() as contact:
-        work = ordered_map(lambda entry: _check(entry, options, with_picture=pictures is not None), entries, cores())
+        work = ordered_map(lambda one: _check(one, options, with_picture=pictures is not None), entries, cores())
         for checked, image in work:
             if image is not None:
                 contact.put(len(found), image)
@@ -145,49 +154,19 @@ def check_scans(
             if tell:
                 tell(len(found), len(entries))
         found = _with_duplicates(found)
-        found += [Checked(problem.path, error=problem.reason) for problem in problems]
+        found += [Checked(problem.path, error=problem.reason) for problem in listed.problems]
         order = sorted(range(len(found)), key=lambda number: MARKS.index(found[number].mark))
         pages = contact.draw(pictures, [(number, *_caption(found[number])) for number in order]) if pictures else ()
-    return Report(tuple(found[number] for number in order), tuple(pages))
+    scans = tuple(found[number] for number in order)
+    usable = {one.path for one in scans if one.mark in ("ok", "warn")}
+    return Report(scans, tuple(pages), listed.labels, (*listed.warnings, *listed.missing_classes(usable)))
 
 
-def _list_all(
-    sources: Sequence[str],
-    project: Project,
-    positive: str | None,
-    progress: Callable[[str], Progress] | None,
-) -> tuple[list[tuple[Path, str | None]], list[Problem]]:
-    """Give every scan with the name of its class, where it has one."""
-    entries: list[tuple[Path, str | None]] = []
-    problems: list[Problem] = []
-    for name in sources:
-        place = Path(name).expanduser()
-        if place.is_file() and place.suffix.lower() != ".csv":
-            entries.append((place, None))
-            continue
-        source = find_source(name, project)
-        try:
-            listed, without = list_source(source, positive=positive, progress=progress)
-        except DataError:
-            if positive is not None or not source.place.is_dir():
-                raise
-            paths, without = list_unlabelled(source.place)
-            if not paths:
-                raise
-            listed = [Entry(path, 0, "", "") for path in paths]
-        entries += [(entry.path, entry.class_name or None) for entry in listed]
-        problems += without
-    if not entries and not problems:
-        raise DataError(f"{' '.join(sources)}: must hold scans (NIfTI or DICOM), found none")
-    return entries, problems
-
-
-def _check(
-    entry: tuple[Path, str | None], options: ReadOptions, *, with_picture: bool
-) -> tuple[Checked, Thumbnail | None]:
-    path, class_name = entry
+def _check(listed: ListedScan, options: ReadOptions, *, with_picture: bool) -> tuple[Checked, Thumbnail | None]:
+    path = listed.path
+    class_name = listed.entry.class_name if listed.entry else None
     try:
-        scan = open_scan(path, options)
+        scan = open_scan(path, replace(options, one_patient=listed.entry is not None))
         volume = scan.decode()
     except ScanError as error:
         return Checked(path, error=str(error), class_name=class_name), None
