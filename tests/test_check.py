@@ -167,11 +167,11 @@ def test_sub_folders_that_may_be_classes(tmp_path: Path, write_scan: Callable[..
     assert "labels" not in done.stdout
     assert max(map(len, done.stderr.splitlines()[-2:])) <= 80
     said = " ".join(done.stderr.split())
-    assert "checked without labels, covid, gesund are no known classes and were taken for scans or patients" in said
+    assert "taken for scans or patients without labels, not for classes: covid, gesund; if they" in said
     assert "name the abnormal one with --positive" in said
     assert checked(tmp_path / "x", positive="covid").warnings == ()
     (tmp_path / "x" / "covid").rename(tmp_path / "x" / "CT-1")
-    assert "labels, gesund are no known" in checked(tmp_path / "x").warnings[0]
+    assert "not for classes: gesund; if they" in checked(tmp_path / "x").warnings[0]
 
 
 def test_nothing_to_check(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_check_of_folders_that_are_no_known_classes(ct: ModuleType, chest: Calla
     done = run(app, ["data", "check", str(tmp_path / "data")])
     assert done.exit_code == 1
     assert " ".join(done.stdout.split()).count("must hold one scan, it holds 2 sub-folders with series") == 2
-    assert "covid, gesund are no known classes" in " ".join(done.stderr.split())
+    assert "not for classes: covid, gesund;" in " ".join(done.stderr.split())
     done = run(app, ["data", "check", str(tmp_path / "data"), "--positive", "covid"])
     assert (done.exit_code, done.stdout.splitlines()[-2]) == (0, "labels: 2 normal, 2 abnormal")
     # Below a class a folder is one patient's, and one of the series is taken.

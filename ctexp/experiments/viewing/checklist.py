@@ -135,7 +135,7 @@ def _perhaps_classes(place: Path, paths: Sequence[Path]) -> list[str]:
         return []
     names = first_names([folder.name for folder in unknown])
     return [
-        f"{place}: checked without labels, {names} are no known classes and were taken for scans or patients; "
+        f"{place}: taken for scans or patients without labels, not for classes: {names}; "
         "if they are classes, name the abnormal one with --positive, or write a manifest"
     ]
 
