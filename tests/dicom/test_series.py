@@ -117,6 +117,17 @@ class TestSeveralSubFolders:
         assert read_scan(patients / "b").shape == (36, 33, 10)
         assert "passed over: series 3" in open_scan(patients, ReadOptions(one_patient=True)).notes[0]
 
+    def test_reconstructions_of_one_study_are_one_scan(self, ct: ModuleType, tmp_path: Path) -> None:
+        """Series of one examination in folders of their own: the one with most slices is read, and that is said."""
+        fine = ct.HU.repeat(2, axis=2)
+        ct.write(tmp_path / "SE0", ct.slices(StudyInstanceUID="1.2.3"))
+        ct.write(tmp_path / "SE1", ct.slices(uid=OTHER, hu=fine, StudyInstanceUID="1.2.3"))
+        assert read_scan(tmp_path).shape == fine.shape
+        assert "passed over: series 3 (10 slices)" in open_scan(tmp_path).notes[0]
+        ct.write(tmp_path / "SE1", ct.slices(uid=OTHER, hu=fine, StudyInstanceUID="1.2.4"))
+        with pytest.raises(ScanError, match="2 sub-folders with series"):
+            open_scan(tmp_path)
+
     def test_many_are_counted(self, ct: ModuleType, patients: Path) -> None:
         """The line names three."""
         for name in "cdef":

@@ -17,9 +17,9 @@ TAGS = [
     "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
     "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
     "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept", "RescaleType",
-    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "StudyInstanceUID",
 ]  # fmt: skip
-"""All that is read. No name, id, date or institution is among them."""
+"""All that is read. No name, id, date or institution is among them; the study's UID is compared and not kept."""
 HEAD_BYTES = 1 << 16
 """Most slices' headers end within; where one does not the whole file is read for it."""
 MAX_SIDE = 2048

@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 from ctexp.errors import ScanError
 from ctexp.scans.dicom.series import MANY_SLICES, MIN_SLICES, Group, full_words
+from ctexp.scans.dicom.tags import get
 
 _SHOWN = 3
 
@@ -14,7 +15,8 @@ def refuse_several(groups: Sequence[Group], best: Group, place: str) -> None:
     """Refuse a folder in whose sub-folders lie several series that could each be the scan.
 
     A reformat, a stray slice or a series computed from others beside an original one is no such series. One series
-    whose slices are spread over sub-folders is one scan, and so are several whose files lie mixed.
+    whose slices are spread over sub-folders is one scan, and so are several whose files lie mixed, or that are of one
+    study: reconstructions of an examination are exported in sub-folders.
 
     Args:
         groups: all series below the folder.
@@ -28,6 +30,11 @@ def refuse_several(groups: Sequence[Group], best: Group, place: str) -> None:
     rivals = [group for group in groups if group is best or _could_be_read(group, best)]
     for group in rivals:
         files.setdefault(group.uid, set()).update(str(frame.header.part.folder) for frame in group.frames)
+    studies = {
+        str(get(frame.header.dataset, "StudyInstanceUID", place) or "") for one in rivals for frame in one.frames
+    }
+    if len(studies) == 1 and "" not in studies:
+        return
     homes = {uid: PurePath(commonpath(folders)) for uid, folders in files.items()}
     apart = sorted({home for home in homes.values() if not any(home in other.parents for other in homes.values())})
     if len(apart) < 2:
