@@ -52,6 +52,10 @@ def test_usage_errors_exit_with_2(invoke, words) -> None:
         (("train", "--epochs", "0"), "error: options: training.epochs: must be from 1 to 100000, got 0"),
         (("train", "--config", "none.toml"), "error: none.toml: a settings file must be readable text"),
         (("train", "--data", "none"), "error: none: must be phantom, mosmed, a folder or a CSV manifest"),
+        (
+            ("models", "card", "--format", "html", "--out", "card.md"),
+            "error: --out card.md: must end in .html where --format is html, it ends in .md; leave out --format",
+        ),
         (("data", "show", "none.nii"), "error: none.nii: a scan must be a file, there is none"),
         (("data", "phantom", "out", "--scans", "3"), "error: scans: must be an even number >= 2, got 3"),
     ],

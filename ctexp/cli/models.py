@@ -10,6 +10,7 @@ import typer
 from ctexp.cli.console import ConsoleWatch, narrate, print_json
 from ctexp.cli.group import group
 from ctexp.cli.store import begun_project, open_to_read
+from ctexp.errors import ConfigError
 
 if TYPE_CHECKING:
     from ctexp.experiments.evaluating.promote import Move
@@ -27,6 +28,9 @@ class Page(enum.StrEnum):
 
     md = "md"
     html = "html"
+
+
+_ENDINGS = {".md": Page.md, ".markdown": Page.md, ".html": Page.html, ".htm": Page.html}
 
 
 @app.command("list")
@@ -117,10 +121,13 @@ def card(
     reference: Annotated[
         str | None, typer.Argument(metavar="REF", help="As for promote; default the champion.", show_default=False)
     ] = None,
-    format: Annotated[Page, typer.Option(help="How to write it.")] = Page.md,
+    format: Annotated[
+        Page | None, typer.Option(help="How to write it; default as FILE ends, else md.", show_default=False)
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here instead of showing it.")] = None,
 ) -> None:
     """Write a version's model card, from what was logged."""
+    page = _page(format, out)
     store = open_to_read()
 
     from ctexp.errors import WorkError
@@ -129,7 +136,7 @@ def card(
     from ctexp.registry.card import as_html, as_markdown, compose_card, gather_facts
 
     made = compose_card(gather_facts(store, find_version(store, reference)))
-    text = as_html(made) if format is Page.html else as_markdown(made)
+    text = as_html(made) if page is Page.html else as_markdown(made)
     if out is None:
         print(text, end="")
         return
@@ -139,6 +146,15 @@ def card(
     except OSError as error:
         raise WorkError(f"--out {out}: must be a file that can be written: {error}") from error
     narrate(f"written: {out}")
+
+
+def _page(wished: Page | None, out: Path | None) -> Page:
+    """Settle how a card is written: as wished, else as the file's ending has it, which must not contradict."""
+    ending = _ENDINGS.get(out.suffix.lower()) if out is not None else None
+    if wished is not None and ending is not None and ending is not wished:
+        raise ConfigError(f"--out {out}: must end in .{wished} where --format is {wished}, it ends in {out.suffix}; "
+                          "leave out --format, or name another file")  # fmt: skip
+    return wished or ending or Page.md
 
 
 def _line(one: "ListedVersion") -> str:

@@ -172,7 +172,9 @@ def test_commands_that_read_make_no_store(ask: Ask, tmp_path: Path, monkeypatch:
 
 
 def test_card_of_a_run(ask, tmp_path: Path) -> None:
-    """The card tells what the run logged, as Markdown on stdout and as a whole HTML page in a file."""
+    """The card tells what the run logged, as Markdown on stdout and as a whole HTML page in a file
+    that ends so, whether --format says it or not.
+    """
     listed = {one["version"]: one for one in answer(ask, "list")["versions"]}
     text = ask("card", listed["1"]["run_id"]).stdout
     assert f"{listed['1']['val_auc']:.3f} (" in text
@@ -182,6 +184,9 @@ def test_card_of_a_run(ask, tmp_path: Path) -> None:
     done = ask("card", "models:/ctexp/1", "--format", "html", "--out", out)
     assert done.stdout == ""
     page = out.read_text()
+    out.unlink()
+    ask("card", "models:/ctexp/1", "--out", out)
+    assert out.read_text() == page
     assert page.startswith("<!DOCTYPE html>")
     assert page.rstrip().endswith("</html>")
 
