@@ -17,6 +17,8 @@ from ctexp.registry.card.facts import Evaluation
 from ctexp.registry.card.parts import MISSING, interval
 from ctexp.registry.history import Event, History
 from ctexp.registry.manifest import PredictorManifest
+from ctexp.scans.quality.features import FEATURES
+from ctexp.scans.quality.reference import Reference
 
 MITCHELL = ["Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data",
             "Quantitative analyses", "Ethical considerations", "Caveats and recommendations"]  # fmt: skip
@@ -204,6 +206,54 @@ def test_logged_text_is_never_markup() -> None:
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert r"\<script\>alert(1)\</script\> \| \*\*x\*\* \[y\](http://z) new line" in text
+
+
+def test_code_is_code_in_html_and_nothing_else_is() -> None:
+    """A command is marked as code; a reason that holds backticks and tags is escaped within it, and no table changes."""
+    event = dataclasses.replace(full().history.events[0], why="see `<b>x</b>` & go")
+    facts = dataclasses.replace(full(), history=History((event,), "2"))
+    page = as_html(compose_card(facts))
+    assert "<code>ctexp evaluate</code>" in page
+    assert "<code>ctexp evaluate --on test</code>" in page
+    assert "<code>&lt;b&gt;x&lt;/b&gt;</code> &amp; go</p>" in page
+    assert "<td>see `&lt;b&gt;x&lt;/b&gt;` &amp; go</td>" in page
+
+
+def test_an_audits_doubts_are_caveats_with_their_scans() -> None:
+    """What audits found stands once among the caveats with its scans; an audit of validation scans adds no table."""
+    (test,) = full().evaluations
+    doubt, other = "A threshold on lung's HU does as well.", "The width of the field alone tells <them> apart."
+    again = dataclasses.replace(test, doubts=(doubt,))
+    site = Evaluation("site", WHEN, {"data.source": "ward 9"}, {}, None, (other,))
+    mine = Evaluation("validation", WHEN, {}, {}, None, (doubt,))
+    facts = dataclasses.replace(full(), evaluations=(test, again, again, site, mine))
+    sections = {one.heading: one.parts for one in compose_card(facts).sections}
+    doubts = [part for part in sections["Caveats and recommendations"] if str(part).startswith("Doubt")]
+    assert doubts == [
+        f"Doubt, from an audit on the locked test (look 3): {doubt}",
+        f"Doubt, from an audit on other scans (ward 9): {other}",
+        f"Doubt, from an audit on the validation scans: {doubt}",
+    ]
+    assert "tells &lt;them&gt; apart" in as_html(compose_card(facts))
+    assert not [part for part in sections["Quantitative analyses"] if str(part).startswith("On the validation scans, ")]
+    assert "Doubt" not in as_markdown(compose_card(full()))
+
+
+def test_features_are_explained() -> None:
+    """The features that the training scans were measured by are said in words, with their units."""
+    reference = Reference.fit([(1.0 + number,) * len(FEATURES) for number in range(40)])
+    manifest = dataclasses.replace(full().manifest, reference=reference)  # type: ignore[type-var]
+    text = " ".join(as_markdown(compose_card(dataclasses.replace(full(), manifest=manifest))).split())
+    for words in ("field_mm: a field of x mm;", "padding: padding at a share of x;",
+                  "lung_high_hu: a tenth of the lung over x HU;", "grain: noise from voxel to voxel x of that over"):  # fmt: skip
+        assert words in text
+
+
+def test_a_threshold_that_nobody_chose_is_the_default() -> None:
+    """Without an operating point the card calls 0.5 the default."""
+    manifest = dataclasses.replace(full().manifest, operating_point=None)  # type: ignore[type-var]
+    text = as_markdown(compose_card(dataclasses.replace(full(), manifest=manifest)))
+    assert cell(text, "threshold chosen") == "0.5, the default"
 
 
 def test_html_is_whole_and_needs_nothing_from_outside() -> None:

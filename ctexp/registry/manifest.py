@@ -34,7 +34,7 @@ class PredictorManifest:
         threshold: probability of abnormal from which the label is abnormal.
         calibrated_on: number of scans that the temperature was fitted to; 0 for none.
         operating_point: what the threshold was chosen for, and what it does to the scans that it was chosen on; None
-            for 0.5, which nobody chose.
+            for 0.5, the default.
         run_id: the run that trained it.
         trained_on: source, hash and number of scans.
         metrics: validation metrics of exactly this network.

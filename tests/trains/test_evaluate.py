@@ -177,7 +177,9 @@ def test_scans_that_the_version_knows_are_refused_or_left_out(project, site, tmp
 
 
 def test_planted_padding_is_found_and_a_clean_site_is_not_accused(project, site, tmp_path) -> None:
-    """Abnormal scans padded with -3024 round the field, normal ones with air there: the audit names the padding."""
+    """Abnormal scans padded with -3024 round the field, normal ones with air there: the audit names the padding,
+    and so does the model card from then on.
+    """
     rng = np.random.default_rng(5)
     for path in site.glob("CT-*/*.nii.gz"):
         image = nib.load(path)
@@ -193,6 +195,8 @@ def test_planted_padding_is_found_and_a_clean_site_is_not_accused(project, site,
     header = next(one for one in found["audit"] if one["name"] == "header")
     assert header["found"]
     assert header["sentence"].startswith("The share of padding")
+    card = " ".join(project("models", "card").stdout.split())
+    assert f"planted): {header['sentence']}" in card
     clean = project.json("evaluate", "--on", site, "--audit")
     assert [one["name"] for one in clean["audit"]] == ["lungs_blanked", "border_only", "header", "mean_hu", "lung_hu"]
     for one in clean["audit"][:3]:

@@ -20,7 +20,7 @@ from ctexp.tracking import figures
 from ctexp.tracking.provenance import circumstances
 from ctexp.tracking.run import MlflowRun, Run
 from ctexp.tracking.store import Store
-from ctexp.tracking.tags import KIND_TAG
+from ctexp.tracking.tags import DOUBT_TAG, KIND_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +102,8 @@ def log_evaluation(run: Run, report: EvaluationReport, outputs: Outputs) -> None
     metrics |= {f"{prefix}{name}": count for name, count in counts.items()}
     metrics |= {f"{prefix}scans": len(chosen.scans), f"{prefix}ece_by_chance": report.chance_error,
                 "seconds": report.seconds}  # fmt: skip
-    run.log(metrics=metrics, tags={NOTE_TAG: summary(report)})
+    doubts = {f"{DOUBT_TAG}{one.name}": one.sentence for one in report.controls or () if one.found}
+    run.log(metrics=metrics, tags={NOTE_TAG: summary(report)} | doubts)
 
     words = {name: f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f}), n={one.n}" for name, one in estimates.items()}
     side = f"{where[:1].upper()}{where[1:]}"

@@ -19,6 +19,7 @@ from ctexp.registry.card.parts import (
     Table,
     count,
     listed,
+    scans_of,
     synthetic_scans,
     validation_counts,
     validation_patients,
@@ -137,6 +138,10 @@ def _caveats(facts: CardFacts) -> Iterable[str]:
         yield (
             "A threshold on mean density orders the validation scans at least as well: the network adds nothing there."
         )
+    # The same question asked of the same scans again is answered in the same words: they are told once.
+    yield from dict.fromkeys(
+        f"Doubt, from an audit on {scans_of(one)}: {doubt}" for one in facts.evaluations for doubt in one.doubts
+    )
     if facts.manifest is not None and facts.manifest.scan.geometry == "lungs":
         yield (
             "The network is shown the lungs alone, as their air marks them out: a consolidation wider than 4 cm that "

@@ -16,6 +16,7 @@ from ctexp.registry.card.parts import (
     validation_counts,
     validation_patients,
 )
+from ctexp.scans.quality.features import FEATURES
 
 
 def factors(facts: CardFacts) -> Section:
@@ -32,7 +33,10 @@ def factors(facts: CardFacts) -> Section:
         for name, low, high in zip(reference.names, reference.low, reference.high, strict=True)
     )
     kind = f"What the {reference.scans} training scans were like, measured on the scans:"
-    return Section("Factors", (text, kind, Table(("feature", "5 % below", "95 % below"), rows)))
+    meanings = {one.name: one.meaning for one in FEATURES}
+    words = "; ".join(f"{name}: {meanings[name]}" for name in reference.names if name in meanings)
+    table = Table(("feature", "5 % below", "95 % below"), rows)
+    return Section("Factors", (text, kind, table, f"What the features are, x being the number. {words}."))
 
 
 def evaluation_data(facts: CardFacts) -> Section:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctexp.errors import UnknownReferenceError, WorkError
 from ctexp.registry.history import History, read_history
-from ctexp.tracking.tags import KIND_TAG, PARENT_TAG
+from ctexp.tracking.tags import DOUBT_TAG, KIND_TAG, PARENT_TAG
 
 if TYPE_CHECKING:
     from ctexp.registry.ledger import Look
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation of the version on the locked test (`test`) or on another site's scans (`site`).
+    """One evaluation of the version.
 
     Attributes:
-        on: which of the two.
+        on: `validation`, the locked `test`, or `site`, another site's scans.
         when: UTC.
         params, metrics: as its run logged them.
-        look: which look at this test set it was, by the ledger; None for another site's scans.
+        look: which look at this test set it was, by the ledger; None for other scans.
+        doubts: what its audit found, a sentence each; empty where none was asked for, or by an earlier ctexp.
     """
 
     on: str
@@ -32,6 +33,7 @@ class Evaluation:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     look: str | None = None
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def _evaluations(store: "Store", version: "ModelVersion") -> tuple[Evaluation, .
             dict(run.data.params),
             dict(run.data.metrics),
             run.data.tags.get("ctexp.look"),
+            tuple(text for key, text in sorted(run.data.tags.items()) if key.startswith(DOUBT_TAG)),
         )
         for run in runs
-        if run.data.params.get("evaluation.on") != "validation"
     )

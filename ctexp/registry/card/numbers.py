@@ -10,6 +10,7 @@ from ctexp.registry.card.parts import (
     listed,
     number,
     scans_behind,
+    scans_of,
     validation_counts,
 )
 
@@ -36,7 +37,7 @@ def metrics(facts: CardFacts) -> Section:
     """Say what is measured, and from where on a scan is called abnormal."""
     manifest, logged = facts.manifest, facts.metrics
     point = manifest.operating_point if manifest else None
-    chosen = "0.5, which nobody chose" if manifest and point is None else None
+    chosen = "0.5, the default" if manifest and point is None else None
     if point is not None:
         wish, scans = (point.get(key, MISSING) for key in ("wished_sensitivity", "scans"))
         chosen = f"for a sensitivity of {wish} on {scans} scans"
@@ -83,9 +84,8 @@ def quantitative(facts: CardFacts) -> Section:
     if not tests:
         parts.append("On the locked test: not evaluated.")
     for one in facts.evaluations:
-        where = f"the locked test (look {one.look or MISSING})"
-        if one.on != "test":
-            where = f"other scans ({one.params.get('data.source', MISSING)})"
+        if one.on == "validation":  # the training's own numbers of these scans stand above
+            continue
         found = tuple(
             (words, value, scans_behind(one.metrics, f"{one.on}_{key}") or MISSING)
             for key, words in (MEASURES | PROBABILITIES | BASELINES).items()
@@ -95,7 +95,9 @@ def quantitative(facts: CardFacts) -> Section:
             for key, words in CONTROLS.items()
             if (value := interval(one.metrics, f"audit_{key}")) is not None
         )
-        parts.append(f"On {where}, {one.params.get('data.scans', MISSING)} scans, {one.when:%Y-%m-%d %H:%M} UTC:")
+        parts.append(
+            f"On {scans_of(one)}, {one.params.get('data.scans', MISSING)} scans, {one.when:%Y-%m-%d %H:%M} UTC:"
+        )
         parts.append(Table(("measure", "value (95 % interval)", "n"), found) if found else f"Numbers: {MISSING}.")
     parts.append("Groups of patients, scanners and sites: not measured unless listed above.")
     return Section("Quantitative analyses", tuple(parts))

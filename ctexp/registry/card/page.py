@@ -1,4 +1,7 @@
-"""A model card as Markdown and as one HTML page that needs nothing from outside; what is logged is never markup."""
+"""A model card as Markdown and as one HTML page that needs nothing from outside; what is logged is never markup.
+
+But for one thing: what stands between backticks in a paragraph is shown as code.
+"""
 
 import html
 import re
@@ -12,7 +15,7 @@ _STYLE = (
     "h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #bbb}"
     "table{border-collapse:collapse;margin:.6rem 0}td,th{border:1px solid #ccc;padding:.2rem .6rem;text-align:left;"
     "vertical-align:top;overflow-wrap:anywhere}th{background:#f2f2f2}.lead{border-left:4px solid #b00;"
-    "padding:.4rem .8rem;background:#fbeeee}.missing{color:#6b6b6b;font-style:italic}"
+    "padding:.4rem .8rem;background:#fbeeee}code{background:#f2f2f2;padding:0 .2em}.missing{color:#6b6b6b;font-style:italic}"
     "@media print{body{margin:0;font-size:11pt}h2{break-after:avoid}tr{break-inside:avoid}}"
 )
 
@@ -32,7 +35,7 @@ def as_html(card: Card) -> str:
     body = [f"<h1>{html.escape(card.title)}</h1>", f'<p class="lead"><strong>{html.escape(card.lead)}</strong></p>']
     for section in card.sections:
         body.append(f"<h2>{html.escape(section.heading)}</h2>")
-        body += [_html_table(part) if isinstance(part, Table) else f"<p>{html.escape(part)}</p>"
+        body += [_html_table(part) if isinstance(part, Table) else f"<p>{_html_text(part)}</p>"
                  for part in section.parts]  # fmt: skip
     return "\n".join(
         [
@@ -59,6 +62,11 @@ def _html_table(table: Table) -> str:
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in table.head)
     rows = "".join("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in table.rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _html_text(text: str) -> str:
+    """Escape a paragraph, then mark its code: a backtick is escaped by nothing and escapes nothing."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _html_cell(text: str) -> str:

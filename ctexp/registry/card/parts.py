@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ctexp.registry.card.facts import CardFacts
+from ctexp.registry.card.facts import CardFacts, Evaluation
 
 MISSING = "not logged"
 
@@ -84,6 +84,15 @@ def validation_counts(facts: CardFacts) -> tuple[int, int] | None:
         return None
     normal, abnormal = (sum(int(facts.params[key]) for key in group) for group in keys)
     return normal, abnormal
+
+
+def scans_of(one: Evaluation) -> str:
+    """Say in words which scans an evaluation was on."""
+    if one.on == "validation":
+        return "the validation scans"
+    if one.on == "test":
+        return f"the locked test (look {one.look or MISSING})"
+    return f"other scans ({one.params.get('data.source', MISSING)})"
 
 
 def side_counts(params: Mapping[str, str], side: str) -> str | None:

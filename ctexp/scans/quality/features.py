@@ -34,6 +34,11 @@ class Feature:
         """Give the number that is compared."""
         return math.log(max(value, 1e-3)) if self.ratio else value
 
+    @property
+    def meaning(self) -> str:
+        """Say what the number is as it is stored, with its unit; `x` stands for it."""
+        return self.words.replace("{} %", "at a share of x").replace("{}", "x")
+
     def say(self, value: float) -> str:
         """Give the value as a short text, without words round it."""
         if self.words.endswith("%"):
