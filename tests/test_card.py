@@ -209,7 +209,7 @@ def test_logged_text_is_never_markup() -> None:
 
 
 def test_code_is_code_in_html_and_nothing_else_is() -> None:
-    """A command is marked as code; a reason that holds backticks and tags is escaped within it, and no table changes."""
+    """A command is marked as code; tags between backticks in a reason are escaped within it, and no table changes."""
     event = dataclasses.replace(full().history.events[0], why="see `<b>x</b>` & go")
     facts = dataclasses.replace(full(), history=History((event,), "2"))
     page = as_html(compose_card(facts))
@@ -245,7 +245,7 @@ def test_features_are_explained() -> None:
     manifest = dataclasses.replace(full().manifest, reference=reference)  # type: ignore[type-var]
     text = " ".join(as_markdown(compose_card(dataclasses.replace(full(), manifest=manifest))).split())
     for words in ("field_mm: a field of x mm;", "padding: padding at a share of x;",
-                  "lung_high_hu: a tenth of the lung over x HU;", "grain: noise from voxel to voxel x of that over"):  # fmt: skip
+                  "lung_high_hu: a tenth of the lung over x HU;", "grain: noise from voxel to voxel x of"):  # fmt: skip
         assert words in text
 
 

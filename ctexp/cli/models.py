@@ -150,8 +150,8 @@ def card(
 
 def _page(wished: Page | None, out: Path | None) -> Page:
     """Settle how a card is written: as wished, else as the file's ending has it, which must not contradict."""
-    ending = _ENDINGS.get(out.suffix.lower()) if out is not None else None
-    if wished is not None and ending is not None and ending is not wished:
+    ending = None if out is None else _ENDINGS.get(out.suffix.lower())
+    if out is not None and wished is not None and ending not in (None, wished):
         raise ConfigError(f"--out {out}: must end in .{wished} where --format is {wished}, it ends in {out.suffix}; "
                           "leave out --format, or name another file")  # fmt: skip
     return wished or ending or Page.md

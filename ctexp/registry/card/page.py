@@ -15,7 +15,8 @@ _STYLE = (
     "h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #bbb}"
     "table{border-collapse:collapse;margin:.6rem 0}td,th{border:1px solid #ccc;padding:.2rem .6rem;text-align:left;"
     "vertical-align:top;overflow-wrap:anywhere}th{background:#f2f2f2}.lead{border-left:4px solid #b00;"
-    "padding:.4rem .8rem;background:#fbeeee}code{background:#f2f2f2;padding:0 .2em}.missing{color:#6b6b6b;font-style:italic}"
+    "padding:.4rem .8rem;background:#fbeeee}.missing{color:#6b6b6b;font-style:italic}"
+    "code{background:#f2f2f2;padding:0 .2em}"
     "@media print{body{margin:0;font-size:11pt}h2{break-after:avoid}tr{break-inside:avoid}}"
 )
 
