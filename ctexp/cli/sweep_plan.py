@@ -129,6 +129,9 @@ def _rounds(definition: SweepDefinition, bracket: int) -> str:
 def _stop(definition: SweepDefinition) -> str:
     if definition.stop == "none":
         return "never early" if definition.algorithm != "hyperband" else "by the brackets"
+    number = planned_trials(definition, (definition.trials,))
+    if number <= definition.stop_trials:
+        return f"never early: the rule needs {definition.stop_trials} finished trials first, and there are {number}"
     part = "fold" if definition.folds else "epoch"
     return (
         f"early, when worse than the median of the other trials at the same {part}; from {part} "

@@ -175,6 +175,13 @@ def test_a_small_space_is_told() -> None:
     assert "First 2 configurations:" in text
 
 
+def test_a_stop_that_cannot_come_is_not_promised() -> None:
+    """With no more trials than must finish before one is stopped, the plan says that none is stopped."""
+    few = plan_text(read(name="default", trials=4), "phantom")
+    assert "stop       never early: the rule needs 5 finished trials first, and there are 4" in few
+    assert "stop       early, when worse than" in plan_text(read(name="default", trials=6), "phantom")
+
+
 @pytest.mark.parametrize("algorithm", ["bayesian", "hyperband"])
 def test_the_plan_as_json(algorithm: Any) -> None:
     """The JSON plan has the same facts, and its settings and space are read back as those of the sweep."""
