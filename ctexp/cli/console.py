@@ -1,6 +1,8 @@
 """What a person sees while work runs: bars and a live line on a terminal, plain lines in a pipe; always on stderr."""
 
+import re
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -9,9 +11,40 @@ if TYPE_CHECKING:
     from ctexp.learning.training import Epoch
 
 
+WIDTH = 80
+"""Columns that lines for people keep within."""
+_WHOLE = re.compile(r"`[^`]*`|\((?:run|sweep) \w+\)")
+"""What is copied, and so is never folded: a command between backticks, an id in parentheses."""
+
+
+def folded(text: str, indent: int = 2) -> str:
+    """Fold each line of a text that is wider than 80 columns; commands, ids and paths stay whole.
+
+    Args:
+        text: one line or several.
+        indent: by how many columns what follows of a folded line stands further to the right than its beginning.
+    """
+    lines = []
+    for line in text.split("\n"):
+        if len(line) > WIDTH:
+            held = _WHOLE.sub(lambda found: found[0].replace(" ", "\0"), line)
+            after = " " * (len(line) - len(line.lstrip()) + indent)
+            line = textwrap.fill(held, WIDTH, subsequent_indent=after, break_long_words=False, break_on_hyphens=False)
+        lines.append(line.replace("\0", " "))
+    return "\n".join(lines)
+
+
+def prose(text: str) -> str:
+    """Fold narration; a line that names a file, and a text that is laid out in lines already, stay as they are.
+
+    What names a file is searched for it, and paths with spaces are copied.
+    """
+    return text if "\n" in text or "/" in _WHOLE.sub("", text) else folded(text)
+
+
 def narrate(text: str) -> None:
-    """Print one line of narration."""
-    print(text, file=sys.stderr, flush=True)
+    """Print narration, folded where it is prose and too wide."""
+    print(prose(text), file=sys.stderr, flush=True)
 
 
 class ConsoleWatch:
@@ -56,14 +89,17 @@ class ConsoleWatch:
         self._draw(f"epoch {epoch}  [{bar:<30}] {step}/{steps}")
 
     def epoch(self, epoch: "Epoch", epochs: int) -> None:
-        """Print an epoch's numbers; a star marks the weights that are the best so far."""
+        """Print an epoch's numbers; a star marks the weights that are the best so far.
+
+        80 columns hold them with up to 999 epochs and ten hours left; so the seconds of the epoch are not among them.
+        """
         done = epoch.number - self._first_epoch + 1
         left = (time.monotonic() - self._began) / done * (epochs - epoch.number)
         m = epoch.metrics
         self.say(
-            f"epoch {epoch.number:>{len(str(epochs))}}/{epochs}  "
+            f"epoch {epoch.number:>{len(str(epochs))}}/{epochs} "
             f"loss {m['loss']:.3f} acc {m['accuracy']:.3f} | val {m['val_loss']:.3f} acc {m['val_accuracy']:.3f}"
-            f" AUC {m['val_auc']:.3f}{'*' if epoch.is_best else ' '} {epoch.seconds:5.1f} s, left {clock(left)}"
+            f" AUC {m['val_auc']:.3f}{'*' if epoch.is_best else ' '} left {clock(left)}"
         )
 
     def _draw(self, line: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ctexp.cli.console import ConsoleWatch, narrate, print_json
+from ctexp.cli.console import ConsoleWatch, folded, narrate, print_json
 from ctexp.cli.metrics_table import METRICS, print_metrics
 from ctexp.cli.predict import point_words
 from ctexp.cli.store import begun_project
@@ -148,7 +148,7 @@ def _print_report(report: "TrainingReport") -> None:
     print_metrics(title, report.metrics)
     _print_answer(report)
     model = report.model
-    print(f"Registered as {model['name']} version {model['version']}, @{model['alias']} (run {report.run_id})")
+    print(folded(f"Registered as {model['name']} version {model['version']}, @{model['alias']} (run {report.run_id})"))
     if report.data["synthetic"]:
         print("Trained on synthetic scans: this network says nothing about patients.")
     for doubt in _doubts(report):
