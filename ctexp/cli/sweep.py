@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctexp.cli.console import narrate, print_json
+from ctexp.cli.console import WIDTH, folded, narrate, print_json
 from ctexp.cli.metrics_table import print_metrics
 from ctexp.cli.sweep_console import SweepConsole, brief, say_stopping
 from ctexp.config import check
@@ -111,25 +111,29 @@ def _on_interrupt() -> threading.Event:
 def _print_report(report: "SweepReport") -> None:
     sign = -1.0 if report.metric != "val_loss" else 1.0
     ranked = sorted(report.trials, key=lambda one: (one.score is None, sign * (one.score or 0.0), one.number))
-    print(
-        f"{'trial':>5}  {'status':<8} {report.metric:>12}  {'± error':<7} {'epochs':>6} {'weights':>9}  configuration"
-    )
+    rows = [f"{'trial':>5}  {'run':<8}  {'status':<8} {report.metric:>12}  {'± error':<7} {'epochs':>7} {'weights':>9}"]
     for one in ranked:
         score = f"{one.score:.3f}" if one.score is not None else "-"
         error = f"{one.error:.3f}" if one.error is not None else "-"
         weights = f"{one.weights:,}" if one.weights else "-"
         mark = ">" if one.number == report.chosen.number else " "
         epochs = f"{len(one.fold_scores)} folds" if one.fold_scores else str(len(one.curve))
-        print(f"{mark}{one.number:>4}  {one.status:<8} {score:>12}  {error:<7} {epochs:>6} {weights:>9}  "
-              f"{brief(one.configuration)}")  # fmt: skip
-    print(f"Chosen: {report.reason}.")
+        rows.append(f"{mark}{one.number:>4}  {one.run_id[:8]}  {one.status:<8} {score:>12}  {error:<7} {epochs:>7} "
+                    f"{weights:>9}")  # fmt: skip
+    settings = ["configuration", *(brief(one.configuration) for one in ranked)]
+    fits = max(map(len, rows)) + 2 + max(map(len, settings)) <= WIDTH
+    for row, words in zip(rows, settings, strict=True):
+        print(f"{row}  {words}" if fits else folded(f"{row}\n       {words}"))
+    print(folded(f"Chosen: {report.reason}."))
     print_metrics(f"Validation ({report.training.answer['scans']} scans)", report.training.metrics)
     print("These scans chose it, so its numbers are slightly too good.")
     if report.importance:
         parts = sorted(report.importance.items(), key=lambda item: -item[1])
-        print("Importance (fANOVA): " + ", ".join(f"{key} {value:.2f}" for key, value in parts))
+        print(folded("Importance (fANOVA): " + ", ".join(f"{key} {value:.2f}" for key, value in parts)))
     model = report.training.model
-    print(f"Registered as {model['name']} version {model['version']}, @{model['alias']} (sweep {report.run_id})")
+    print(
+        folded(f"Registered as {model['name']} version {model['version']}, @{model['alias']} (sweep {report.run_id})")
+    )
     if report.training.data["synthetic"]:
         print("Trained on synthetic scans: this network says nothing about patients.")
     narrate("Next: `mlflow ui` shows the sweep with its trials; report.html, among its artifacts, opens offline.")

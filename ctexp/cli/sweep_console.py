@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ctexp.cli.console import ConsoleWatch, clock
+from ctexp.cli.console import WIDTH, ConsoleWatch, clock, folded, prose
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -39,9 +39,9 @@ class SweepConsole(ConsoleWatch):
             self._display.start()
 
     def say(self, text: str) -> None:
-        """Print one line, above the live ones."""
+        """Print one line, folded where it is too wide, above the live ones."""
         if self._display is not None:
-            self._display.console.print(text, markup=False, highlight=False)
+            self._display.console.print(prose(text), markup=False, highlight=False)
         else:
             super().say(text)
 
@@ -69,11 +69,15 @@ class SweepConsole(ConsoleWatch):
         star = "*" if record.counts and record.score == self._best else " "
         score = "     " if record.score is None else f"{record.score:.3f}"
         error = "" if record.error is None else f" ±{record.error:.3f}"
-        tail = f"  {record.reason}" if record.status in ("failed", "stopped") else ""
-        self.say(
+        parts = [
             f"trial {record.number:>3}  {record.status:<8} {score}{star}{error}  {len(record.curve):>2} epochs "
-            f"{record.seconds:5.1f} s  {brief(record.configuration)}{tail}"
-        )
+            f"{record.seconds:5.1f} s",
+            brief(record.configuration),
+        ]
+        if record.status in ("failed", "stopped"):
+            parts.append(record.reason)
+        line = "  ".join(parts)
+        self.say(line if len(line) <= WIDTH else folded(f"\n{' ' * 11}".join(parts)))
         self._redraw()
 
     def end(self) -> None:
