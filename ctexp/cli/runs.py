@@ -105,12 +105,21 @@ def _line(one: "Listed") -> str:
         if one.auc.low == one.auc.low:
             numbers += f" {one.auc.low:.3f}-{one.auc.high:.3f}"
     kind = _KINDS.get(one.kind, one.kind)
-    name = one.name
+    name = _name(one.name)
     if one.trials is not None:
         name = f"{one.trials} of {name.removeprefix('sweep ')}"
-    source = Path(one.source).name
-    return (f"{one.run_id[:8]} {kind:<5} {name[:12]:<12} {_STATUS.get(one.status, one.status):<6} "
-            f"{one.began:%m-%d %H:%M} {numbers:<17} {scans:>4} {source[:6]:<6} {one.version}").rstrip()  # fmt: skip
+    source = _cut(Path(one.source).name, 6)
+    return (f"{one.run_id[:8]} {kind:<5} {_cut(name, 12):<12} {_STATUS.get(one.status, one.status):<6} "
+            f"{one.began:%m-%d %H:%M} {numbers:<17} {scans:>4} {source:<6} {one.version}").rstrip()  # fmt: skip
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _name(text: str | None) -> str:
+    """Call a trial as its sweep's table does: `trial 0` for the run named `trial 000`."""
+    return re.sub(r"^trial 0*(?=\d)", "trial ", text or "")
 
 
 def _files(store: "Store", run_id: str) -> list[str]:
@@ -126,7 +135,7 @@ def _print_run(run: "MlflowEntity", version: str, files: list[str]) -> None:
     from ctexp.experiments.comparing.listing import began, estimates_of, kind_of
 
     tags = run.data.tags
-    print(f"{kind_of(run)} {run.info.run_id} ({run.info.run_name})")
+    print(f"{kind_of(run)} {run.info.run_id} ({_name(run.info.run_name)})")
     print(f"{_STATUS.get(run.info.status, run.info.status)}, began {began(run):%Y-%m-%d %H:%M} UTC")
     if tags.get("ctexp.reason"):
         _say(f"ended early: {tags['ctexp.reason']}")
@@ -159,7 +168,7 @@ def _print_comparison(found: "Comparison") -> None:
     from ctexp.experiments.comparing.comparison_picture import letters
 
     for letter, side in zip(letters(len(found.sides)), found.sides, strict=True):
-        _say(f"{letter}  {side.run_id}  {side.kind}, {side.name}")
+        _say(f"{letter}  {side.run_id}  {side.kind}, {_name(side.name)}")
     print("\nsettings that differ")
     for key, values in found.differences.items():
         shown = "   ".join(
