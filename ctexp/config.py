@@ -19,10 +19,10 @@ Precision = Literal["float32", "bfloat16", "auto"]
 SplitScheme = Literal["auto", "random", "published", "manifest"]
 
 
-def check(rule_holds: bool, place: str, rule: str, value: object) -> None:
-    """Raise `ConfigError` naming place, rule and value unless the rule holds."""
+def check(rule_holds: bool, place: str, rule: str, value: object, remedy: str = "") -> None:
+    """Raise `ConfigError` naming place, rule, value and a remedy, if there is one, unless the rule holds."""
     if not rule_holds:
-        raise ConfigError(f"{place}: must be {rule}, got {value!r}")
+        raise ConfigError(f"{place}: must be {rule}, got {value!r}{remedy}")
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,9 @@ class AnswerSettings:
     sensitivity: float = 0.0
 
     def __post_init__(self) -> None:
-        check(0 <= self.sensitivity <= 1, "answer.sensitivity", "from 0 to 1", self.sensitivity)
+        share = self.sensitivity
+        percent = f"; did you mean {share / 100:g}?" if 1 < share <= 100 else ""
+        check(0 <= share <= 1, "answer.sensitivity", "from 0 to 1", share, percent)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import json
 import sys
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -71,19 +71,33 @@ def read_settings_file(path: Path) -> Flat:
     Raises:
         ConfigError: the file cannot be read or is no TOML.
     """
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: a settings file must be readable text: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: must be TOML: {error}") from error
     flat: Flat = {}
-    for key, value in tree.items():
+    for key, value in read_toml(path, "settings").items():
         if isinstance(value, dict):
             flat |= {f"{key}.{inner}": content for inner, content in value.items()}
         else:
             flat[key] = value
     return flat
+
+
+def read_toml(path: Path, kind: str) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Args:
+        path: the file.
+        kind: of file, for the error message: `settings` or `sweep`.
+
+    Raises:
+        ConfigError: the file cannot be read or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        # The operating system's words alone: all of the error has a number, and the path once more.
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path}: a {kind} file must be readable text: {reason}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: must be TOML: {error}") from error
 
 
 def signature(experiment: Experiment) -> str:
@@ -107,10 +121,16 @@ def setting_types() -> Mapping[str, Any]:
 
 def did_you_mean(word: str, known: Mapping[str, object] | list[str]) -> str:
     """Give `; did you mean X?` for the nearest known word, or the list of known ones when none is near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return nearest(word, known) or f"; known: {', '.join(known)}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Give `; did you mean X?` for the nearest known word; nothing when none is near."""
+    words = list(known)
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if not near:  # `learning_rate` alone is nearer to `training.learning_rate` than its letters say
-        near = [key for key in known if key.rpartition(".")[2] == word]
-    return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
+        near = [key for key in words if key.rpartition(".")[2] == word]
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _convert(value: object, kind: Any, place: str) -> object:

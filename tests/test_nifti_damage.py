@@ -124,7 +124,7 @@ def test_every_cut_of_a_packed_scan_is_noticed() -> None:
 
 def test_what_is_no_file(tmp_path: Path) -> None:
     """A missing file and a folder without scans are named as what they are."""
-    with pytest.raises(ScanError, match=r"none\.nii: a scan must be a file, there is none"):
+    with pytest.raises(ScanError, match=r"none\.nii: a scan must be a file or a folder, there is none"):
         read_scan(tmp_path / "none.nii")
     (tmp_path / "folder.nii").mkdir()
     with pytest.raises(ScanError, match=r"folder\.nii: a scan must be a NIfTI file or hold DICOM files, there is none"):

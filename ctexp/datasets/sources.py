@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctexp.errors import DataError
+from ctexp.overrides import nearest
 from ctexp.project import Project
 
 PHANTOM_MARK = "phantom.json"
@@ -39,8 +40,13 @@ class Source:
         return self.name == "phantom" or (folder / PHANTOM_MARK).is_file()
 
 
-def find_source(typed: str | None, project: Project) -> Source:
+def find_source(typed: str | None, project: Project, besides: tuple[str, ...] = ()) -> Source:
     """Find what `--data` means; without it `$CTEXP_DATA`, else `data/mosmed` where it is, else `phantom`.
+
+    Args:
+        typed: by the user.
+        project: whose `data` folder.
+        besides: further words that could have been typed, for the error message.
 
     Raises:
         DataError: there is no such folder or manifest.
@@ -61,7 +67,11 @@ def find_source(typed: str | None, project: Project) -> Source:
         return Source(name, place)
     place = Path(name).expanduser()
     if not place.exists():
-        raise DataError(f"{name}: must be phantom, mosmed, a folder or a CSV manifest, there is nothing of that name")
+        words = (*besides, *BUILT_IN)
+        raise DataError(
+            f"{name}: must be {', '.join(words)}, a folder or a CSV manifest, there is nothing of that name"
+            f"{nearest(name, words)}"
+        )
     if place.is_file() and place.suffix.lower() != ".csv":
         raise DataError(f"{name}: a collection must be a folder or a .csv manifest, this is one file")
     return Source(name, place)

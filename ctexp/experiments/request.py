@@ -13,6 +13,7 @@ from ctexp.presets import get_preset
 
 SETTINGS_FILE = "settings.json"
 Final = Literal["ensemble", "retrain"]
+_OPTIONS = "options"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def compose(preset: str | None, file: tuple[str, Flat] | None, options: Mapping[
     Args:
         preset: `--preset`; None takes the file's, else `default`.
         file: name and content of the settings file.
-        options: dotted key to value; None values are options that were not given.
+        options: dotted key to value, the key's last word that of the option; None values are options that were not
+            given.
 
     Returns:
         The preset's name and the experiment.
@@ -95,4 +97,13 @@ def compose(preset: str | None, file: tuple[str, Flat] | None, options: Mapping[
     if file:
         experiment = override(experiment, settings, place=file[0])
     given = {key: value for key, value in options.items() if value is not None}
-    return name, override(experiment, given, place="options")
+    try:
+        return name, override(experiment, given, place=_OPTIONS)
+    except ConfigError as error:
+        raise ConfigError(_as_typed(str(error), given)) from error
+
+
+def _as_typed(message: str, options: Mapping[str, object]) -> str:
+    """Name the option in place of the setting that it stands for: `--batch-size` for `training.batch_size`."""
+    setting, mark, rest = message.removeprefix(f"{_OPTIONS}: ").partition(": ")
+    return f"--{setting.rpartition('.')[2].replace('_', '-')}{mark}{rest}" if setting in options else message

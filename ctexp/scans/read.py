@@ -97,8 +97,8 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         if not path.is_file():
-            found = "this is a folder" if path.is_dir() else "there is none"
-            raise ScanError(f"{path}: a scan must be a file, {found}")
+            found = "a file, this is a folder" if path.is_dir() else "a file or a folder, there is none"
+            raise ScanError(f"{path}: a scan must be {found}")
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise ScanError(f"{path}: a scan file must be at most 4 GiB, it has {size:,} bytes")

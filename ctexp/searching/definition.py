@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, Literal, get_args
 from ctexp import overrides
 from ctexp.config import Experiment, Monitor, check
 from ctexp.errors import ConfigError
-from ctexp.overrides import did_you_mean, override
+from ctexp.overrides import did_you_mean, nearest, override, read_toml
 from ctexp.presets import PRESETS
 from ctexp.project import Project
 from ctexp.searching.plan import brackets
@@ -101,7 +100,7 @@ class SweepDefinition:
             ("algorithm", self.algorithm, get_args(Algorithm)),
             ("stop.rule", self.stop, get_args(StopRule)),
         ):
-            check(value in words, place, f"one of {', '.join(words)}", value)
+            check(value in words, place, f"one of {', '.join(words)}", value, nearest(value, words))
         check(1 <= self.trials <= 10_000, "trials", "from 1 to 10000", self.trials)
         check(self.keep >= 1, "keep", ">= 1", self.keep)
         check(self.stop_trials >= 1, "stop.trials", ">= 1", self.stop_trials)
@@ -213,13 +212,7 @@ def read_definition(name_or_file: str | None, project: Project, overrides: Sweep
         ConfigError: no such sweep, no readable TOML, an unknown key (with the nearest known one), or a broken rule.
     """
     path = find_definition(name_or_file, project)
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: a sweep file must be readable text: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: must be TOML: {error}") from error
-    return _compose(path.stem, tree, str(path), overrides)
+    return _compose(path.stem, read_toml(path, "sweep"), str(path), overrides)
 
 
 def _compose(name: str, tree: Mapping[str, object], place: str, options: SweepOptions) -> SweepDefinition:

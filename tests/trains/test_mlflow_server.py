@@ -94,7 +94,7 @@ def test_server_answers_and_refuses(ask, trained, scans, tmp_path) -> None:
     nib.save(nib.Nifti1Image(np.clip(np.asarray(image.dataobj), -160, 240), image.affine), windowed)
     rule = "each row must have exactly one of the columns path, nifti, array"
     for row, sentence in (
-        ({"path": "/nowhere.nii"}, "row 1: /nowhere.nii: a scan must be a file, there is none"),
+        ({"path": "/nowhere.nii"}, "row 1: /nowhere.nii: a scan must be a file or a folder, there is none"),
         ({"path": 5}, "row 1: path must be text, got int"),
         ({"path": str(windowed)}, "row 1: must be a readable chest CT in HU: lungs must be in the numbers"),
         ({"nifti": "not base64!"}, "row 1: nifti must be a NIfTI file in base64"),

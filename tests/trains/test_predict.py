@@ -221,7 +221,7 @@ except ctexp.errors.ScanError as error:
     assert [float(number) for number in numbers.split()] == pytest.approx(
         [answer["abnormal"] for answer in answers], abs=1e-6
     )
-    assert error == "nowhere.nii.gz: a scan must be a file, there is none"
+    assert error == "nowhere.nii.gz: a scan must be a file or a folder, there is none"
 
 
 def test_explanation_lies_on_the_scan(trained, scans, tmp_path, monkeypatch) -> None:
@@ -249,7 +249,11 @@ def test_paths_come_from_standard_input(trained, scans, answers, monkeypatch) ->
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert done.exit_code == 1
     assert [row["path"] for row in rows] == [second, "nowhere.nii.gz", first]
-    assert [row["error"] for row in rows] == ["", "nowhere.nii.gz: a scan must be a file, there is none", ""]
+    assert [row["error"] for row in rows] == [
+        "",
+        "nowhere.nii.gz: a scan must be a file or a folder, there is none",
+        "",
+    ]
     assert float(rows[0]["abnormal"]) == pytest.approx(answers[1]["abnormal"], abs=1e-9)
     empty = CliRunner().invoke(app, ["predict", "-"], input="\n")
     assert (empty.exit_code, empty.stderr) == (2, "error: standard input: must name a scan a line, it is empty\n")

@@ -69,8 +69,9 @@ def evaluate_version(
         KeyboardInterrupt: the user stopped it; a look that was written down counts.
     """
     began = time.monotonic()
-    if request.on not in ("validation", "test"):
-        find_source(request.on, project)  # a mistyped source is said before MLflow is loaded
+    own = ("validation", "test")
+    if request.on not in own:
+        find_source(request.on, project, besides=own)  # a mistyped source is said before MLflow is loaded
 
     from ctexp.experiments.evaluating.cards import renew_cards
     from ctexp.experiments.evaluating.evaluation_record import begin_run, log_evaluation, look_of
