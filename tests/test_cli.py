@@ -49,14 +49,30 @@ def test_usage_errors_exit_with_2(invoke, words) -> None:
             ("train", "--filters", "16,x"),
             "error: --filters: must be whole numbers with commas between them, got '16,x'",
         ),
-        (("train", "--epochs", "0"), "error: options: training.epochs: must be from 1 to 100000, got 0"),
-        (("train", "--config", "none.toml"), "error: none.toml: a settings file must be readable text"),
+        (("train", "--epochs", "0"), "error: --epochs: must be from 1 to 100000, got 0"),
+        (("train", "--dropout", "1.5"), "error: --dropout: must be from 0 to below 1, got 1.5"),
+        (("train", "--batch-size", "0"), "error: --batch-size: must be from 1 to 1024, got 0"),
+        (("train", "--sensitivity", "95"), "error: --sensitivity: must be from 0 to 1, got 95.0; did you mean 0.95?"),
+        (
+            ("train", "--config", "none.toml"),
+            "error: none.toml: a settings file must be readable text: No such file or directory\n",
+        ),
+        (
+            ("train", "--data", "phantm"),
+            "error: phantm: must be phantom, mosmed, a folder or a CSV manifest, there is "
+            "nothing of that name; did you mean phantom?",
+        ),
+        (("sweep", "none.toml"), "error: none.toml: a sweep file must be readable text: No such file or directory\n"),
+        (
+            ("sweep", "--algorithm", "bayes"),
+            "error: --algorithm: must be one of random, bayesian, hyperband, grid, got 'bayes'; did you mean bayesian?",
+        ),
         (("train", "--data", "none"), "error: none: must be phantom, mosmed, a folder or a CSV manifest"),
         (
             ("models", "card", "--format", "html", "--out", "card.md"),
             "error: --out card.md: must end in .html where --format is html, it ends in .md; leave out --format",
         ),
-        (("data", "show", "none.nii"), "error: none.nii: a scan must be a file, there is none"),
+        (("data", "show", "none.nii"), "error: none.nii: a scan must be a file or a folder, there is none"),
         (("data", "phantom", "out", "--scans", "3"), "error: scans: must be an even number >= 2, got 3"),
     ],
 )
@@ -67,6 +83,34 @@ def test_errors_are_one_line(invoke, words, line) -> None:
     assert done.stderr.startswith(line)
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (("predict", "scan.nii.gz", "--model", "bfc6dbd4"), "--model bfc6dbd4"),
+        (("predict", "scan.nii.gz", "--model", "BFC6DB"), "--model BFC6DB"),
+        (("train", "--resume", "bfc6dbd4"), "--resume bfc6dbd4"),
+    ],
+)
+def test_first_letters_of_a_run_id_are_told_from_the_whole(invoke, words, place, tmp_path) -> None:
+    """Where the whole id is needed, the letters that a list shows say so, and how the whole is found."""
+    (tmp_path / "mlflow.db").touch()  # a store that is looked into by nobody
+    done = invoke(*words)
+    assert done.exit_code == 2
+    remedy = f"`ctexp runs show {words[-1]}` prints it"
+    assert done.stderr == f"error: {place}: needs the whole id of 32 letters, {remedy}\n"
+
+
+def test_evaluate_knows_the_sides_that_may_be_typed(invoke, tmp_path) -> None:
+    """A mistyped side of the split is answered with the sides beside the sources, and the nearest of all."""
+    (tmp_path / "mlflow.db").touch()
+    done = invoke("evaluate", "--on", "tset")
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "error: tset: must be validation, test, phantom, mosmed, a folder or a CSV manifest, "
+        "there is nothing of that name; did you mean test?\n"
+    )
 
 
 @pytest.mark.slow

@@ -131,11 +131,11 @@ def card(
     store = open_to_read()
 
     from ctexp.errors import WorkError
-    from ctexp.experiments.evaluating.promote import find_version
     from ctexp.files import atomic_write
     from ctexp.registry.card import as_html, as_markdown, compose_card, gather_facts
+    from ctexp.registry.references import resolve
 
-    made = compose_card(gather_facts(store, find_version(store, reference)))
+    made = compose_card(gather_facts(store, resolve(store, reference)))
     text = as_html(made) if page is Page.html else as_markdown(made)
     if out is None:
         print(text, end="")

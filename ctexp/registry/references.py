@@ -20,12 +20,12 @@ _NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "BAD_REQUEST
 
 
 def resolve(store: Store, reference: str | None) -> ModelVersion:
-    """Find the version that a REF names; default is the project's champion.
+    """Find the version that a command's argument REF names; default is the project's champion.
 
     Raises:
         UnknownReferenceError: the REF has no known form, or names nothing in this store.
     """
-    found = find_entity(store, read_reference(reference))
+    found = find_entity(store, read_reference(reference, "REF"))
     return ModelVersion(found.name, str(found.version), found.run_id)
 
 

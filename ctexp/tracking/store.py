@@ -55,7 +55,7 @@ class Store:
             return self.client.get_run(run_id)
         except MlflowException as error:
             raise UnknownReferenceError(
-                f"run {run_id}: must be in the store {self.project.tracking_uri}, it is not; see `mlflow ui`"
+                f"run {run_id}: must be in the store {self.project.tracking_uri}, it is not; `ctexp runs list` has them"
             ) from error
 
     def settle(self) -> list[str]:

@@ -75,11 +75,11 @@ def promote(
         raise ConfigError("--force: must come with --reason TEXT, which the history keeps, got none")
 
     from ctexp.registry.history import read_history, record
-    from ctexp.registry.references import ModelVersion
+    from ctexp.registry.references import ModelVersion, resolve
     from ctexp.tracking.store import open_store
 
     store = open_store(project, create=False)
-    challenger = find_version(store, reference)
+    challenger = resolve(store, reference)
     history = read_history(store, challenger.name)
     number = history.champion
     if number == challenger.version:
@@ -159,20 +159,6 @@ def rollback(project: Project, watch: Watch, reason: str = "", name: str = MODEL
         f"model {name}: the history must name a champion before version {history.champion}, it names none; "
         "promote another version"
     )
-
-
-def find_version(store: "Store", reference: str | None) -> "ModelVersion":
-    """Find the version that a REF names, with an error that begins with the REF.
-
-    Raises:
-        UnknownReferenceError: it names nothing.
-    """
-    from ctexp.registry.references import resolve
-
-    try:
-        return resolve(store, reference)
-    except UnknownReferenceError as error:
-        raise UnknownReferenceError(str(error).removeprefix("--model ")) from error
 
 
 def _judged(

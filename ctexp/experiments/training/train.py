@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ctexp.datasets.sources import find_source
 from ctexp.datasets.splits import Split
-from ctexp.errors import DataError, InputError
+from ctexp.errors import DataError, InputError, UnknownReferenceError
 from ctexp.experiments.data import Prepared, prepare_data
 from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
 from ctexp.experiments.training.folds import deal_folds, learn_folds, taught
@@ -17,6 +17,7 @@ from ctexp.experiments.training.learn import TrainingReport, learn
 from ctexp.experiments.watch import Watch
 from ctexp.overrides import flatten, signature
 from ctexp.project import Project
+from ctexp.tracking.ids import part_of_id
 from ctexp.tracking.tags import KIND_TAG, PARENT_TAG
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ def resume_training(run_id: str, project: Project, watch: Watch, *, force: bool 
         InputError: there is no such run, it finished already, or its scans changed since.
         WorkError, KeyboardInterrupt: as `run_training`.
     """
+    if part := part_of_id(run_id):
+        raise UnknownReferenceError(f"--resume {run_id}: {part}")
+
     import mlflow
     from mlflow.exceptions import MlflowException
 
