@@ -58,8 +58,11 @@ def sweep(
     options = SweepOptions(
         trials=trials, algorithm=algorithm, folds=folds, preset=preset, epochs=epochs, seed=seed  # type: ignore[arg-type]
     )  # fmt: skip
-    named = [name_or_file, algorithm, folds, data, preset, epochs, seed, positive]
-    latest = resume and all(value is None for value in named) and not (skip_bad or allow_gaps)
+    wishes = {"file": name_or_file, "algorithm": algorithm, "folds": folds, "preset": preset, "epochs": epochs,
+              "seed": seed, "data": data, "positive": positive, "skip_bad": skip_bad or None,
+              "allow_gaps": allow_gaps or None}  # fmt: skip
+    typed = [name for name, value in wishes.items() if value is not None]
+    latest = resume and not typed
     check(not (resume and dry_run), "--dry-run", "without --resume", "both")
     definition = None if latest else read_definition(name_or_file, project, options)
     if dry_run:
@@ -83,7 +86,9 @@ def sweep(
         request = SweepRequest(definition, default_lag(staff.count()), data, positive, skip_bad, allow_gaps)
     stopping = _on_interrupt()
     with contextlib.redirect_stdout(sys.stderr):  # Ray prints what becomes of its nodes, and stdout is for the answer
-        report = resume_sweep(request, trials, project, watch, staff, stopping.is_set) if resume else None
+        report = None
+        if resume:
+            report = resume_sweep(request, trials, project, watch, staff, stopping.is_set, typed=typed)
         if report is None:
             if resume:
                 watch.say("no such sweep was begun yet: this one begins")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,22 +69,45 @@ class SweepRequest:
             raise ConfigError(f"{place}: must be the request of a ctexp sweep: {error}") from error
 
 
-def differences(mine: SweepRequest, theirs: SweepRequest) -> list[str]:
-    """Name what differs between two requests and makes them two sweeps; how many trials is not among it."""
+def differences(mine: SweepRequest, theirs: SweepRequest, typed: Collection[str]) -> list[str]:
+    """Name what was typed and makes two sweeps of two requests; what was not typed is as the other has it.
+
+    Args:
+        mine: what is wished.
+        theirs: the sweep that was begun.
+        typed: names of options (`epochs`, `skip_bad`), and `file` for the sweep's name or file, which with the options
+            beside it says all that defines a sweep. How many trials is not compared.
+    """
+    one, other = mine.definition, theirs.definition
+    if "file" in typed:
+        found = _of_definitions(one, other)
+    else:
+        pairs = {
+            "algorithm": (one.algorithm, other.algorithm),
+            "folds": (one.folds, other.folds),
+            "preset": (one.preset, other.preset),
+            "epochs": (one.epochs, other.epochs),
+            "seed": ((one.search_seed, one.base.seed), (other.search_seed, other.base.seed)),
+        }
+        found = [key for key, (a, b) in pairs.items() if key in typed and a != b]
+    scans = ("data", "positive", "skip_bad", "allow_gaps")
+    return found + [key for key in scans if key in typed and getattr(mine, key) != getattr(theirs, key)]
+
+
+def _of_definitions(mine: SweepDefinition, theirs: SweepDefinition) -> list[str]:
+    if mine.signature() == theirs.signature():
+        return []
     found = []
-    if mine.definition.signature() != theirs.definition.signature():
-        one, other = json.loads(mine.definition.to_json()), json.loads(theirs.definition.to_json())
-        for key in ("algorithm", "epochs", "objective", "stop", "folds", "search_seed", "settings", "space"):
-            a, b = one[key], other[key]
-            if a == b:
-                continue
-            if isinstance(a, dict):
-                found += [f"{key}.{inner}" for inner in {**a, **b} if a.get(inner) != b.get(inner)]
-            else:
-                found.append(key)
-        found = [key for key in found if key != "objective.choose"] or ["the order of the space"]
-    return found + [key for key in ("data", "positive", "skip_bad", "allow_gaps")
-                    if getattr(mine, key) != getattr(theirs, key)]  # fmt: skip
+    one, other = json.loads(mine.to_json()), json.loads(theirs.to_json())
+    for key in ("algorithm", "epochs", "objective", "stop", "folds", "search_seed", "settings", "space"):
+        a, b = one[key], other[key]
+        if a == b:
+            continue
+        if isinstance(a, dict):
+            found += [f"{key}.{inner}" for inner in {**a, **b} if a.get(inner) != b.get(inner)]
+        else:
+            found.append(key)
+    return [key for key in found if key != "objective.choose"] or ["the order of the space"]
 
 
 def training_of_sweep(run: "MlflowEntity") -> TrainingRequest | None:

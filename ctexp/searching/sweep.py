@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,16 +76,20 @@ def resume_sweep(
     watch: SweepWatch,
     staff: Staff,
     wished_to_stop: Callable[[], bool],
+    *,
+    typed: Collection[str] = (),
 ) -> "SweepReport | None":
     """Go on with the latest sweep, or extend it, under the same parent run.
 
     Args:
-        wished: the sweep that is meant, by its definition and data; None for the latest of any.
+        wished: the sweep that is meant, or is to be begun; None for the latest of any.
         trials: how many there are to be in all; None for as many as were asked for.
         project: whose store and cache.
         watch: somebody who looks on.
         staff: how many workers, and where.
         wished_to_stop: True once the user wants every worker to stop after its epoch.
+        typed: what of the wish was typed, as `request.differences` takes it: the rest is as the sweep was begun.
+            Without `file` the latest sweep of any name is meant.
 
     Returns:
         The report, or None where no such sweep was begun yet: then it may be begun.
@@ -101,7 +105,7 @@ def resume_sweep(
     began = time.monotonic()
     staff.check(project.tracking_uri)
     store = open_store(project, create=wished is not None)
-    name = wished.definition.name if wished else None
+    name = wished.definition.name if wished and "file" in typed else None
     run = next((one for one in Journal.sweeps(store) if name in (None, one.data.tags.get(NAME_TAG))), None)
     if run is None:
         if wished is None:
@@ -111,8 +115,9 @@ def resume_sweep(
     text = Journal.read_request(run)
     request = SweepRequest.from_json(text or "", f"sweep {run_id}")
     if wished is not None:
-        source = find_source(wished.data, project)
-        other = differences(dataclasses.replace(wished, data=source.resumable_name), request)
+        if "data" in typed:
+            wished = dataclasses.replace(wished, data=find_source(wished.data, project).resumable_name)
+        other = differences(wished, request, typed)
         if other:
             raise ConfigError(
                 f"--resume: the sweep must be the one that was begun ({run_id}), {', '.join(other)} changed; "

@@ -48,6 +48,9 @@ def test_extending_and_changing(program, scans, sweep_file) -> None:
                       exit_code=2)  # fmt: skip
     assert "epochs" in changed.stderr
     assert "new one" in changed.stderr
+    typed = program("sweep", "--resume", "--epochs", 5, exit_code=2).stderr
+    assert f"({first['run_id']}), epochs changed;" in typed
+    assert "are done" in program("sweep", "--resume", "--epochs", 1, "--data", own, exit_code=2).stderr
     next((own / "CT-0").iterdir()).unlink()
     assert "data.hash was" in program("sweep", "--resume", "--trials", 4, exit_code=2).stderr
 
