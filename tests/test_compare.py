@@ -39,6 +39,32 @@ def test_settings_that_differ_are_told_and_no_others(truth, logits) -> None:
     assert compare_sides([one, other]).differences == {"epochs": ("3", "5"), "only": ("x", None)}
 
 
+def test_what_a_kind_of_run_does_not_log_is_no_difference(truth, logits) -> None:
+    """Settings that only the runs of one kind log are left out; where these differ among themselves they are told."""
+    one = side("a", logits[0], truth, settings={"seed": "0", "epochs": "3", "answer.sensitivity": "0.0"})
+    asked = side("b", logits[1], truth, settings={"evaluation.on": "validation"}, kind="evaluation")
+    assert compare_sides([one, asked]).differences == {}
+    other = side("c", logits[1], truth, settings={"seed": "0", "epochs": "5", "answer.sensitivity": "0.0"})
+    assert compare_sides([one, asked, other]).differences == {"epochs": ("3", None, "5")}
+
+
+def test_scans_are_told_by_content_and_counted_alike(truth, logits) -> None:
+    """Another name of the same scans is no difference, nor is the count of those that an evaluation asked about."""
+    one = side("a", logits[0], truth, settings={"data.source": "scans", "data.hash": "1", "data.scans": "60"})
+    asked = side("b", logits[1], truth, kind="evaluation",
+                 settings={"data.source": "/study/scans", "data.hash": "1", "data.scans": "12"})  # fmt: skip
+    assert compare_sides([one, asked]).differences == {}
+    moved = side("c", logits[1], truth, settings={"data.source": "new", "data.hash": "2", "data.scans": "70"})
+    assert set(compare_sides([one, moved]).differences) == {"data.source", "data.hash", "data.scans"}
+
+
+def test_folds_are_told_of_what_was_trained(truth, logits) -> None:
+    """A cross-validated training differs from a trial without folds, which logs no such setting."""
+    one = side("a", logits[0], truth, settings={"folds": "5", "repeats": "1"})
+    other = side("b", logits[1], truth, kind="trial")
+    assert compare_sides([one, other]).differences == {"folds": ("5", None)}
+
+
 def test_tests_are_the_librarys_whatever_the_order_of_the_rows(truth, logits, rng) -> None:
     """Scans are paired by content, not by place; the tests are DeLong's and McNemar's."""
     order = rng.permutation(60)

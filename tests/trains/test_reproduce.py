@@ -202,6 +202,8 @@ def test_trial_is_identical_and_its_sweep_names_it(program, scans) -> None:
         found = program.json("reproduce", trial["run_id"])
         assert (found["kind"], found["verdict"]) == ("trial", "identical")
         assert found["scans"] == 6
+    done = program("reproduce", program.json("evaluate")["run_id"], exit_code=2)
+    assert "it is an evaluation; " in done.stderr
     done = program("reproduce", sweep["run_id"], exit_code=2)
     assert f"it is a sweep; name a trial, {chosen} was chosen: {sweep['best']['run_id']}" in done.stderr
 

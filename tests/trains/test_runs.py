@@ -5,8 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from ctexp.errors import UnknownReferenceError
-from ctexp.experiments.comparing.listing import find_run, list_runs
+from ctexp.errors import InputError, UnknownReferenceError
+from ctexp.experiments.comparing.compare import compare_runs
+from ctexp.experiments.comparing.listing import find_run, list_runs, search
+from ctexp.experiments.comparing.settings import settings_of
 from ctexp.project import Project
 from ctexp.tracking.run import MlflowRun
 from ctexp.tracking.store import open_store
@@ -72,8 +74,36 @@ def test_run_is_found_by_its_first_letters(store) -> None:
         ("zzzzzz", "must begin the id"),
         ("0" * 32, "must be in the store"),
     ):
-        with pytest.raises(UnknownReferenceError, match=rule):
+        with pytest.raises(UnknownReferenceError, match=f"{rule}.*; `ctexp runs list` has them$"):
             find_run(store, text)
+
+
+@pytest.mark.parametrize("kind", ["trial", "fold"])
+def test_settings_come_from_the_parent_where_a_run_has_none(kind, tmp_path) -> None:
+    """A trial has its sweep's data and preset, not its search; filters stand once; a fold's sides are its own."""
+    made = open_store(Project(tmp_path))
+    with MlflowRun.start(made, "sweep x", {"ctexp.kind": "sweep"}) as sweep:
+        sweep.log(params={"preset": "smoke", "data.hash": "1", "data.train.normal": 20, "split.hash": "2",
+                          "sweep.algorithm": "random", "sweep.folds": 3, "space.seed": "{}", "seed": 0})  # fmt: skip
+        tags = {"ctexp.kind": kind, "mlflow.parentRunId": sweep.id}
+        with MlflowRun.start(made, "inner", tags) as inner:
+            inner.log(params={"seed": 7, "network.filters": (4, 8), "network.filters.1": 4})
+    sides = {"data.train.normal": "20", "split.hash": "2"} if kind == "trial" else {}
+    assert settings_of(made, made.run(inner.id)) == {
+        "preset": "smoke", "data.hash": "1", "folds": "3", "seed": "7", "network.filters": "4,8", **sides
+    }  # fmt: skip
+
+
+def test_sweep_is_not_compared_and_names_its_trial(store) -> None:
+    """A sweep is no training: whoever compares one is told the trial that was chosen, or the first."""
+    sweep = next(run for run in search(store, "") if run.data.tags["ctexp.kind"] == "sweep")
+    trials = {run.data.tags.get("ctexp.trial"): run.info.run_id for run in search(store, "")}
+    words = f"runs compare {sweep.info.run_id}: must be one training, it is a sweep; name a trial, "
+    with pytest.raises(InputError, match=f"^{words}0 is {trials['0']}$"):
+        compare_runs(store, [trials["1"], sweep.info.run_id[:8]])
+    store.client.set_tag(sweep.info.run_id, "ctexp.sweep.chosen", "1")
+    with pytest.raises(InputError, match=f"^{words}1 was chosen: {trials['1']}$"):
+        compare_runs(store, [sweep.info.run_id, trials["0"]])
 
 
 def test_show_has_everything(project) -> None:
@@ -107,10 +137,23 @@ def test_compare_tests_on_the_same_scans(project, tmp_path) -> None:
 
 
 def test_training_and_its_evaluation_agree(project) -> None:
-    """An evaluation on validation has the same scans, the same AUC, and calls none differently."""
+    """An evaluation on validation has the same scans, the same AUC, calls none differently, and has no settings."""
     found = project.program.json("runs", "compare", project.ids[0], project.evaluation["run_id"])
     assert found["tests"][0]["auc"]["difference"] == pytest.approx(0, abs=1e-9)
     assert found["disagreements"] == []
+    assert found["differences"] == {}
+
+
+@pytest.mark.parametrize("words", [("evaluate",), ("models", "card"), ("models", "promote")])
+def test_errors_of_a_ref_name_the_argument(project, words) -> None:
+    """Commands that take REF as an argument call it so, for letters of an id and for what is not there."""
+    part = project.ids[0][:8]
+    for reference, rule in ((part, f"needs the whole id of 32 letters, `ctexp runs show {part}` prints it"),
+                            ("ctexp@nobody", "must be in the store"), (project.ids[0][::-1], "the run must have"),
+                            ("nonsense", "must be like ctexp@champion")):  # fmt: skip
+        done = project.program(*words, reference, exit_code=2)
+        assert done.stderr.startswith(f"error: REF {reference}: {rule}")
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_different_splits_are_not_tested(project) -> None:

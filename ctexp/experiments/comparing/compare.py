@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy import special
 
 from ctexp.errors import InputError, WorkError
-from ctexp.experiments.comparing.listing import estimates_of, find_run, kind_of
+from ctexp.experiments.comparing.listing import estimates_of, find_run, kind_of, name_a_trial
+from ctexp.experiments.comparing.settings import differing, settings_of
 from ctexp.experiments.rebuild import read_text
 from ctexp.learning.intervals import Estimate, auc, proportion
 from ctexp.learning.paired import PairedTest, delong_test, mcnemar_test
@@ -51,7 +52,7 @@ class Side:
 
     Attributes:
         run_id, name, kind: of the run.
-        settings: its parameters.
+        settings: its parameters, with those that its parents log for it.
         metrics: those with an interval, on all of its own scans.
         answers: by content hash; empty where the run keeps none.
         threshold: probability from which it calls a scan abnormal.
@@ -96,7 +97,7 @@ class Comparison:
 
     Attributes:
         sides: the runs, in the order that was asked for.
-        differences: settings that are not the same in all, each run's value or None.
+        differences: settings that are not the same in all, each run's value or None (`settings.differing`).
         common: content hashes of the scans that all answered.
         estimates: for each run, AUC and accuracy on the common scans.
         pairs: the first run against each other one; empty without common scans.
@@ -136,13 +137,17 @@ def compare_runs(store: "Store", texts: Sequence[str]) -> Comparison:
         texts: ids, or the first letters of ids; the first run is the one that the others are held against.
 
     Raises:
-        InputError: fewer than two different runs.
+        InputError: fewer than two different runs, or one is a sweep.
         UnknownReferenceError: a run is not there.
         WorkError: a run's table is damaged.
     """
     runs = [find_run(store, text) for text in texts]
     if len({run.info.run_id for run in runs}) < max(2, len(texts)):
         raise InputError(f"runs compare: needs two or more different runs, got {' '.join(texts)}")
+    for run in runs:
+        if kind_of(run) == "sweep":
+            place = f"runs compare {run.info.run_id}"
+            raise InputError(f"{place}: must be one training, it is a sweep; {name_a_trial(store, run)}")
     return compare_sides([read_side(store, run) for run in runs])
 
 
@@ -160,7 +165,7 @@ def read_side(store: "Store", run: "MlflowEntity") -> Side:
         run_id,
         run.info.run_name or "",
         kind_of(run),
-        dict(run.data.params),
+        settings_of(store, run),
         estimates_of(run),
         read_answers(text, f"run {run_id}") if text is not None else {},
         float(threshold),
@@ -186,7 +191,7 @@ def read_answers(text: str, place: str) -> dict[str, Answered]:
 
 def compare_sides(sides: Sequence[Side]) -> Comparison:
     """Compare runs whose answers are at hand; scans are told by content, and only those that all answered count."""
-    differences = _differences(sides)
+    differences = differing(sides)
     shared = set.intersection(*(set(side.answers) for side in sides))
     common = sorted(sha256 for sha256 in shared if len({side.answers[sha256].label for side in sides}) == 1)
     contradicted = len(shared) - len(common)
@@ -226,18 +231,12 @@ def _scores(rows: Sequence[Answered]) -> npt.NDArray[np.float64]:
     return given
 
 
-def _differences(sides: Sequence[Side]) -> dict[str, tuple[str | None, ...]]:
-    keys = sorted({key for side in sides for key in side.settings})
-    found = {key: tuple(side.settings.get(key) for side in sides) for key in keys}
-    return {key: values for key, values in found.items() if len(set(values)) > 1}
-
-
 def _remarks(sides: Sequence[Side], common: Sequence[str], contradicted: int) -> list[str]:
     remarks = []
     without = [side.short for side in sides if not side.answers]
     if without:
-        remarks.append(f"No answers scan by scan are kept of {', '.join(without)}: no test. (A sweep has them in its "
-                       "trials, an evaluation on the locked test keeps none.)")  # fmt: skip
+        remarks.append(f"No answers scan by scan are kept of {', '.join(without)}: no test. (An evaluation on "
+                       "the locked test keeps none.)")  # fmt: skip
     elif not common:
         remarks.append("The runs were judged on different scans: their metrics cannot be tested against each other.")
     else:

@@ -70,7 +70,9 @@ def find_run(store: "Store", text: str) -> "MlflowEntity":
     if len(word) == 32:
         return store.run(word)
     if len(word) < FEWEST_LETTERS:
-        raise UnknownReferenceError(f"run {text}: must be a run id or at least {FEWEST_LETTERS} letters of one")
+        raise UnknownReferenceError(
+            f"run {text}: must be a run id or at least {FEWEST_LETTERS} letters of one; `ctexp runs list` has them"
+        )
     found = [run for run in search(store, "") if run.info.run_id.startswith(word)]
     if not found:
         raise UnknownReferenceError(
@@ -126,6 +128,27 @@ def search(store: "Store", query: str) -> "list[MlflowEntity]":
         token = page.token
         if not token:
             return found
+
+
+def name_a_trial(store: "Store", sweep: "MlflowEntity") -> str:
+    """Say which trial to name where one training is needed and a sweep was named: the chosen one, if there is one."""
+    trials = {
+        one.data.tags[TRIAL_TAG]: one.info.run_id
+        for one in children(store, sweep.info.run_id)
+        if TRIAL_TAG in one.data.tags and REPLACED_TAG not in one.data.tags and one.info.status == "FINISHED"
+    }
+    if not trials:
+        return "none of its trials is finished"
+    chosen = sweep.data.tags.get("ctexp.sweep.chosen", "")
+    if chosen in trials:
+        return f"name a trial, {chosen} was chosen: {trials[chosen]}"
+    number = min(trials, key=int)
+    return f"name a trial, {number} is {trials[number]}"
+
+
+def children(store: "Store", run_id: str) -> "list[MlflowEntity]":
+    """Give the runs under a run, the latest first."""
+    return search(store, f"tags.`{PARENT_TAG}` = '{run_id}'")
 
 
 def estimates_of(run: "MlflowEntity") -> dict[str, Estimate]:

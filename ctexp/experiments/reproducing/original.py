@@ -10,7 +10,7 @@ from ctexp.datasets.folds import make_folds
 from ctexp.datasets.splits import Split
 from ctexp.errors import DataError, InputError
 from ctexp.experiments.comparing.compare import read_answers
-from ctexp.experiments.comparing.listing import find_run, kind_of, search
+from ctexp.experiments.comparing.listing import children, find_run, kind_of, name_a_trial
 from ctexp.experiments.data import Prepared, prepare_data
 from ctexp.experiments.rebuild import RequestOfSweep, read_text, request_of_run
 from ctexp.experiments.reproducing.circumstances import Circumstances
@@ -19,7 +19,7 @@ from ctexp.experiments.request import TrainingRequest
 from ctexp.experiments.watch import Watch
 from ctexp.overrides import flatten, from_flat, setting_types
 from ctexp.project import Project
-from ctexp.tracking.tags import FOLD_TAG, PARENT_TAG, REPLACED_TAG, TRIAL_TAG
+from ctexp.tracking.tags import FOLD_TAG, PARENT_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowEntity
@@ -151,38 +151,20 @@ def _check_is_one_training(store: "Store", run: "MlflowEntity") -> None:
     run_id, kind = run.info.run_id, kind_of(run)
     place = f"reproduce {run_id}"
     if kind == "sweep":
-        raise InputError(f"{place}: must be one training, it is a sweep; {_name_a_trial(store, run)}")
+        raise InputError(f"{place}: must be one training, it is a sweep; {name_a_trial(store, run)}")
     if kind not in KINDS:
         again = run.data.tags.get(REPRODUCES_TAG)
+        article = "an" if kind == "evaluation" else "a"
         remedy = f"name the run that it reproduces, {again}" if again else "`ctexp runs list` has the trainings"
-        raise InputError(f"{place}: must be a training, a trial or a fold, it is {kind}; {remedy}")
+        raise InputError(f"{place}: must be a training, a trial or a fold, it is {article} {kind}; {remedy}")
     if run.info.status != "FINISHED":
         raise InputError(f"{place}: must be finished, it is {run.info.status}; finish it, or name another run")
-    folds = [one for one in _children(store, run_id) if kind_of(one) == "fold"]
+    folds = [one for one in children(store, run_id) if kind_of(one) == "fold"]
     if folds:
         first = min(folds, key=lambda one: int(one.data.tags[FOLD_TAG])).info.run_id
         raise InputError(
             f"{place}: must be one training, it is {len(folds)}, one a fold; name one of them, fold 1 is {first}"
         )
-
-
-def _name_a_trial(store: "Store", sweep: "MlflowEntity") -> str:
-    trials = {
-        one.data.tags[TRIAL_TAG]: one.info.run_id
-        for one in _children(store, sweep.info.run_id)
-        if TRIAL_TAG in one.data.tags and REPLACED_TAG not in one.data.tags and one.info.status == "FINISHED"
-    }
-    if not trials:
-        return "none of its trials is finished"
-    chosen = sweep.data.tags.get("ctexp.sweep.chosen", "")
-    if chosen in trials:
-        return f"name a trial, {chosen} was chosen: {trials[chosen]}"
-    number = min(trials, key=int)
-    return f"name a trial, {number} is {trials[number]}"
-
-
-def _children(store: "Store", run_id: str) -> "list[MlflowEntity]":
-    return search(store, f"tags.`{PARENT_TAG}` = '{run_id}'")
 
 
 def _chain(store: "Store", run: "MlflowEntity") -> "list[MlflowEntity]":
