@@ -156,10 +156,10 @@ def test_other_scans_are_refused_unless_forced_with_a_reason(ask) -> None:
 
 @pytest.mark.parametrize("reference", ["models:/ctexp/9", "ctexp@nobody", "nonsense", "f" * 32])
 def test_unknown_references_are_named(ask, reference: str) -> None:
-    """A REF that names nothing is an error of one line that begins with it."""
+    """A REF that names nothing is an error of one line that begins with it, called as the help calls it."""
     for command in ("promote", "card"):
         done = ask(command, reference, exit_code=2)
-        assert done.stderr.startswith(f"error: {reference}: ")
+        assert done.stderr.startswith(f"error: REF {reference}: ")
         assert len(done.stderr.splitlines()) == 1
 
 
