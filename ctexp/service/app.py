@@ -72,7 +72,10 @@ def create_app(desk: Desk, access: Access, *, poll_seconds: float = 5.0) -> Fast
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
-        words = "there is nothing at this address" if error.status_code == 404 else str(error.detail)
+        words = {
+            404: "there is nothing at this address",
+            405: f"must be by {_methods(error)} at this address, got {request.method}",
+        }.get(error.status_code, str(error.detail))
         refusal = RefusalError(error.status_code, "not found", f"request: {words}; /openapi.json lists what there is")
         return JSONResponse(refuse(refusal), refusal.status, error.headers)
 
@@ -91,6 +94,12 @@ def create_app(desk: Desk, access: Access, *, poll_seconds: float = 5.0) -> Fast
     _add_facts(app, desk, access)
     _add_page(app)
     return app
+
+
+def _methods(error: HTTPException) -> str:
+    """Name the methods that an address has; HEAD, which comes with GET, is no other way to ask."""
+    allowed = (error.headers or {}).get("Allow", "").split(", ")
+    return " or ".join(sorted(set(allowed) - {"HEAD", ""})) or "another method"
 
 
 def _add_answers(app: FastAPI, desk: Desk) -> None:

@@ -224,6 +224,10 @@ def test_it_describes_and_counts_itself(client) -> None:
     assert client.get("/docs").status_code == 404
     assert client.get("/docs").json()["error"].startswith("request: there is nothing at this address")
     assert client.get("/predict").status_code == 405
+    rule = "request: must be by POST at this address, got GET; /openapi.json lists what there is"
+    assert client.get("/predict").json()["error"] == rule
+    rule = rule.replace("POST", "GET").replace("got GET", "got DELETE")
+    assert [client.delete(path).json()["error"] for path in ("/", "/healthz")] == [rule, rule]
     assert client.get("/").headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
 
 
