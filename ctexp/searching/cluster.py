@@ -76,8 +76,11 @@ class RayCrew:
         self._options = {"num_gpus": 1} if gpus else {"num_cpus": cores}
         self._cores = None if gpus else cores
         room = gpus or sum(int(node.get("CPU", 0)) // cores for node in nodes)
-        what = "a GPU" if gpus else f"{cores} core{'s' if cores > 1 else ''}"
-        watch.say(f"Ray cluster of {len(nodes)} nodes: room for {room} trials of {what}, {workers} workers wished")
+        what = "a GPU" if gpus else _counted(cores, "core")
+        watch.say(
+            f"Ray cluster of {_counted(len(nodes), 'node')}: room for {_counted(room, 'trial')} of {what}, "
+            f"{_counted(workers, 'worker')} wished"
+        )
         self._watch = watch
         self._slots = [self._hire() for _ in range(workers)]
         self._last_ready = self._last_check = time.monotonic()
@@ -256,3 +259,7 @@ class _Actor:
     def stop(self) -> None:
         """Hear that training is to stop after this epoch."""
         self._stop.set()
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -74,7 +74,10 @@ def test_a_cluster_needs_a_server(program, scans) -> None:
 def test_ray_on_this_machine_gives_the_same_trials(program, scans) -> None:
     """`--ray local` starts a cluster here; its trials are those of plain workers."""
     words = ["sweep", "smoke", "--data", scans, "--trials", 2, "--epochs", 1]
-    report = json.loads(program.process(*words, "--ray", "local", "--workers", 1, "--json").stdout)
+    done = program.process(*words, "--ray", "local", "--workers", 1, "--json")
+    room = r"Ray cluster of 1 node: room for (1 trial|\d+ trials) of (a GPU|1 core|\d+ cores), 1 worker wished\n"
+    assert re.search(room, done.stderr)
+    report = json.loads(done.stdout)
     plain = program.json(*words)
     assert [one["hyperparameters"] for one in report["trials"]] == [one["hyperparameters"] for one in plain["trials"]]
     assert [one["score"] for one in report["trials"]] == pytest.approx(
