@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ctexp.config import ScanSettings
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.errors import ConfigError
+from ctexp.experiments.evaluating.enough import enough
 from ctexp.experiments.evaluating.judge import (
     Margins,
     compare_outputs,
@@ -124,3 +125,36 @@ def test_logits_of_rounded_probabilities_are_finite() -> None:
     assert (np.diff(logits) > 0).all()
     assert logits[2] == 0
     assert logits[3] == pytest.approx(34.5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("left", "own", "folds", "same_split", "remedy"),
+    [
+        (6, 6, (False, False), True, "train on more scans"),
+        (3, 6, (False, True), False, "train on more scans"),
+        (6, 20, (False, False), False, "train a challenger with the seed and split of version 1"),
+        (6, 20, (False, True), True, "train a challenger without --folds"),
+        (6, 20, (False, True), False, "train a challenger without --folds, with the seed and split of version 1"),
+        (0, 0, (True, False), True, "version 1 has folds, all but its test taught it: only --force helps"),
+    ],
+)
+def test_only_causes_that_apply_are_named(left, own, folds, same_split, remedy) -> None:
+    """Where the champion's own validation scans are too few, no other seed helps; else what leaves more is told."""
+    scans = tuple(scan(number, number) for number in range(40))
+    sides = {one.sha256: "validation" if number < own else "train" for number, one in enumerate(scans)}
+    collection = Collection("here", scans, synthetic=False)
+    passed, text = enough(scans[:left], collection, sides, "1", folds, same_split=same_split)
+    assert not passed
+    assert text.startswith(f"at least 10 validation scans, two a class, that neither was trained on, got {left} (")
+    assert text.endswith(f"); {remedy}")
+
+
+def test_ten_scans_are_enough() -> None:
+    """Ten scans of both classes are; ten of which one is abnormal are not."""
+    scans = tuple(scan(number, number) for number in range(40))
+    collection = Collection("here", scans, synthetic=False)
+    sides = {one.sha256: "validation" for one in scans}
+    few = (*scans[:20:2], scans[1])
+    found = [enough(some, collection, sides, "1", (False, False), same_split=True) for some in (scans[:10], few)]
+    assert found[0] == (True, "10 (5 normal, 5 abnormal), which neither was trained on")
+    assert not found[1][0]

@@ -20,6 +20,7 @@ from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.datasets.ingest import ingest
 from ctexp.datasets.splits import SIDES
 from ctexp.errors import DataError, InputError
+from ctexp.experiments.evaluating.enough import enough
 from ctexp.experiments.rebuild import RequestOfSweep, data_of_run, request_of_run, sides_of_run
 from ctexp.experiments.watch import Watch
 from ctexp.learning.evaluation import Outputs
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from ctexp.registry.references import ModelVersion
     from ctexp.tracking.store import Store
 
-FEWEST_SCANS = 10
-"""Below this no comparison is made; of each class there must be two, or no AUC has an error."""
 _SUREST = 1e-15
 _Z = NormalDist().inv_cdf(0.95)
 
@@ -141,7 +140,9 @@ def judge(
             f"{len(unseen) - len(scans)} of the {len(data.split.validation)} validation scans were left out: they are "
             f"in the locked test of version {champion.version}, which was split by another seed."
         )
-    checks.append(_enough(scans, champion.version))
+    folds = len(first.manifest.networks) > 1, len(second.manifest.networks) > 1
+    found = enough(scans, data.collection, theirs, champion.version, folds, same_split=ours == theirs)
+    checks.append(Check("judged by", *found))
     if not checks[-1].passed:
         return Judgement(tuple(checks), tuple(notes))
     labels = np.array([scan.label for scan in scans], dtype=np.int64)
@@ -240,17 +241,6 @@ def _same_data(store: "Store", challenger: "ModelVersion", champion: "ModelVersi
         f"of version {champion.version}'s {words[1]}"
     )  # fmt: skip
     return Check("same scans", passed, text)
-
-
-def _enough(scans: Sequence[LabelledScan], champion: str) -> Check:
-    abnormal = sum(scan.label for scan in scans)
-    normal = len(scans) - abnormal
-    counts = f"{len(scans)} ({normal} normal, {abnormal} abnormal)"
-    passed = len(scans) >= FEWEST_SCANS and min(normal, abnormal) >= 2
-    rule = f"at least {FEWEST_SCANS} validation scans, two of each class, must be left that neither was trained on"
-    remedy = f"train a challenger without --folds, with the seed of version {champion}, or on more scans"
-    return Check("judged by", passed, f"{counts}, which neither was trained on" if passed else
-                 f"{rule}, got {counts}; {remedy}")  # fmt: skip
 
 
 def _logits(
