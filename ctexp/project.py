@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ctexp.address import check_address, shown, sqlite_file
 from ctexp.errors import ConfigError, UnknownReferenceError
 
 MODEL_NAME = os.environ.get("CTEXP_MODEL") or "ctexp"
@@ -29,6 +30,16 @@ class Project:
     def tracking_uri(self) -> str:
         """MLflow's store: `$MLFLOW_TRACKING_URI`, else the database that a bare `mlflow ui` opens here."""
         return os.environ.get("MLFLOW_TRACKING_URI") or self.local_uri
+
+    @property
+    def store_name(self) -> str:
+        """The store's address as messages show it: without a password."""
+        return shown(self.tracking_uri)
+
+    @property
+    def store_file(self) -> Path | None:
+        """The file that the store lies in; None for a server."""
+        return self.database if self.tracking_uri == self.local_uri else sqlite_file(self.tracking_uri)
 
     @property
     def database(self) -> Path:
@@ -61,12 +72,30 @@ class Project:
         return self.root / "data"
 
 
+def require_address(project: Project) -> None:
+    """Refuse an address that no store can be at; nothing is asked of a server, and MLflow is not loaded.
+
+    Raises:
+        ConfigError: `$MLFLOW_TRACKING_URI` is no address of a store.
+        UnknownReferenceError: it names a file in a folder that is not there, which MLflow would make.
+    """
+    check_address(project.tracking_uri)
+    file = project.store_file
+    if file is not None and not file.parent.is_dir():
+        raise UnknownReferenceError(
+            f"store {project.store_name}: its folder must exist, there is no {file.parent}; "
+            "make it or mend MLFLOW_TRACKING_URI"
+        )
+
+
 def require_store(project: Project) -> None:
     """Refuse a folder that is no project's, for what only reads: it shall leave no empty store behind.
 
     Raises:
+        ConfigError: as `require_address`.
         UnknownReferenceError: the store would be the local one, and there is none.
     """
+    require_address(project)
     if project.tracking_uri == project.local_uri and not project.database.is_file():
         raise UnknownReferenceError(
             f"{project.root}: must be a project's folder or lie in one, there is no mlflow.db; "

@@ -19,7 +19,7 @@ PACKAGE = Path(ctexp.__file__).parent
 PROJECT = PACKAGE.parent
 FLOORS = [
     {"errors"},
-    {"config", "overrides", "presets", "project", "files", "starter"},
+    {"address", "config", "overrides", "presets", "project", "files", "starter"},
     {"scans"},
     {"datasets"},
     {"learning", "tracking"},

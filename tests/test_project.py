@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ctexp.project import Project, find_project
+from ctexp.errors import UnknownReferenceError
+from ctexp.project import Project, find_project, require_address
 
 
 def test_store_makes_a_folder_the_project(tmp_path: Path) -> None:
@@ -84,3 +85,19 @@ def test_a_model_name_that_is_none_is_refused(name: str, tmp_path: Path) -> None
     assert done.returncode == 2
     assert done.stderr.startswith("error: $CTEXP_MODEL: must be letters, digits")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_in_a_folder_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow would make the folder and begin another store; a new file in a folder that is there is fine."""
+    monkeypatch.chdir(tmp_path)
+    project = Project(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///nofolder/x.db")
+    with pytest.raises(UnknownReferenceError) as told:
+        require_address(project)
+    assert str(told.value) == (
+        "store sqlite:///nofolder/x.db: its folder must exist, there is no nofolder; "
+        "make it or mend MLFLOW_TRACKING_URI"
+    )
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///x.db")
+    require_address(project)

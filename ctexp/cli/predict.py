@@ -71,7 +71,7 @@ def predict(
     warning.
     """
     paths = _read_paths(scans)
-    project = begun_project()
+    project = begun_project(answering=False)
 
     from ctexp.experiments.answering.predict import answer_scans, load_model
     from ctexp.scans.read import ReadOptions

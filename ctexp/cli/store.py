@@ -7,16 +7,24 @@ if TYPE_CHECKING:
     from ctexp.tracking.store import Store
 
 
-def begun_project() -> "Project":
-    """Find the project that the current folder lies in; one in which nothing was begun is refused before MLflow loads.
+def begun_project(*, answering: bool = True) -> "Project":
+    """Find the project that the current folder lies in; what cannot be read from is refused before MLflow loads.
+
+    Args:
+        answering: whether a server must answer; not so where a copy on this machine may do.
 
     Raises:
+        ConfigError: `$MLFLOW_TRACKING_URI` is no address of a store.
         UnknownReferenceError: it has no store.
+        StoreUnreachableError: its server does not answer.
     """
     from ctexp.project import find_project, require_store
+    from ctexp.tracking.reach import require_server
 
     project = find_project()
     require_store(project)
+    if answering:
+        require_server(project.tracking_uri)
     return project
 
 

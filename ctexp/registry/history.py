@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from ctexp.address import shown
 from ctexp.errors import UnknownReferenceError, WorkError
 from ctexp.project import MODEL_NAME
 from ctexp.registry.names import CHAMPION
@@ -123,7 +124,7 @@ def read_history(store: "Store", name: str = MODEL_NAME) -> History:
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             raise UnknownReferenceError(
-                f"model {name}: must be registered in the store {store.project.tracking_uri}, it is not; "
+                f"model {name}: must be registered in the store {shown(store.project.tracking_uri)}, it is not; "
                 "train one with `ctexp train`"
             ) from error
         raise WorkError(f"model {name}: the store must be readable: {error}") from error

@@ -57,7 +57,7 @@ def find_version(project: Project, reference: str | None = None, *, offline: boo
             raise
         return _last_known(shelf, wanted, str(error), StoreUnreachableError)
     except UnknownReferenceError as error:
-        if not offline or project.tracking_uri != project.local_uri or project.database.is_file():
+        if not offline or project.store_file is None or project.store_file.is_file():
             raise
         return _last_known(shelf, wanted, str(error), UnknownReferenceError)  # the store itself is not there
     hash = shelf.copy_of(found, lambda place: _fetch(project, found, place))
@@ -78,7 +78,10 @@ def _last_known(
 ) -> LocalVersion:
     noted = shelf.noted(wanted.text)
     if noted is None:
-        raise kind(f"{trouble}; --offline: no copy of {wanted.text} is kept in {shelf.folder}")
+        raise kind(
+            f"{trouble}; --offline: no copy of {wanted.text} is kept in {shelf.folder}; "
+            "ask it once while the store answers"
+        )
     note = f"offline: {wanted.text} was version {noted.version.version} on {noted.when}; {trouble}"
     found = noted.version
     return LocalVersion(found.name, found.version, found.run_id, shelf.place(noted.hash), noted.hash, note)

@@ -7,6 +7,7 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.exceptions import MlflowException
 
+from ctexp.address import shown
 from ctexp.errors import StoreUnreachableError, WorkError
 from ctexp.registry.names import ModelVersion, Reference, not_there, read_reference
 from ctexp.registry.package import ARTIFACT
@@ -40,7 +41,7 @@ def find_entity(store: Store, wanted: Reference) -> MlflowVersion:
         if wanted.run_id:
             found = store.client.search_model_versions(f"run_id = '{wanted.run_id}'")
             if not found:
-                raise not_there(wanted, store.project.tracking_uri)
+                raise not_there(wanted, shown(store.project.tracking_uri))
             return max(found, key=lambda version: int(version.version))
         if wanted.alias:
             return store.client.get_model_version_by_alias(wanted.name, wanted.alias)
@@ -48,8 +49,8 @@ def find_entity(store: Store, wanted: Reference) -> MlflowVersion:
     except MlflowException as error:
         if error.error_code not in _NOT_THERE:
             first = str(error).splitlines()[0]
-            raise StoreUnreachableError(f"store {store.project.tracking_uri}: must answer: {first}") from error
-        raise not_there(wanted, store.project.tracking_uri) from error
+            raise StoreUnreachableError(f"store {shown(store.project.tracking_uri)}: must answer: {first}") from error
+        raise not_there(wanted, shown(store.project.tracking_uri)) from error
 
 
 def download(version: ModelVersion, place: Path) -> Path:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from ctexp.address import shown
 from ctexp.errors import ConfigError
 from ctexp.experiments.watch import Watch
 from ctexp.searching.machine import share, usable_cores, visible_gpus
@@ -53,7 +54,7 @@ class Staff:
         if self.ray != "local" and not tracking_uri.startswith(("http://", "https://")):
             raise ConfigError(
                 f"--ray {self.ray}: MLFLOW_TRACKING_URI must name an MLflow server that every node reaches, "
-                f"got {tracking_uri}; start one with `mlflow server`"
+                f"got {shown(tracking_uri)}; start one with `mlflow server`"
             )
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from ctexp.datasets.sources import find_source
 from ctexp.errors import ConfigError, DataError, InputError
-from ctexp.project import Project
+from ctexp.project import Project, require_address
 from ctexp.searching.draws import planned_trials
 from ctexp.searching.material import Material, gather_material
 from ctexp.searching.request import SweepRequest, differences
 from ctexp.searching.staff import Staff, hire
 from ctexp.searching.watch import SweepWatch
+from ctexp.tracking.reach import require_server
 
 if TYPE_CHECKING:
     from ctexp.searching.finish import SweepReport
@@ -45,13 +46,17 @@ def run_sweep(
         KeyboardInterrupt: the user stopped it; the runs are KILLED and can be gone on with.
     """
     began = time.monotonic()
-    find_source(request.data, project)  # a mistyped source is said before MLflow is loaded
+    find_source(request.data, project)  # a mistyped source or store is said before MLflow is loaded
+    require_address(project)
     staff.check(project.tracking_uri)
+    require_server(project.tracking_uri)
 
     from ctexp.searching.journal import Journal
     from ctexp.tracking.store import open_store
 
     store = open_store(project)
+    if store.begun:
+        watch.say(f"new store {project.store_name}: there was none at this address")
     if project.root != Path.cwd():
         watch.say(f"project {project.root}")
     material = gather_material(request, project, watch)
@@ -99,11 +104,14 @@ def resume_sweep(
             scans changed.
         WorkError, KeyboardInterrupt: as `run_sweep`.
     """
+    began = time.monotonic()
+    require_address(project)
+    staff.check(project.tracking_uri)
+    require_server(project.tracking_uri)
+
     from ctexp.searching.journal import Journal
     from ctexp.tracking.store import open_store
 
-    began = time.monotonic()
-    staff.check(project.tracking_uri)
     store = open_store(project, create=wished is not None)
     name = wished.definition.name if wished and "file" in typed else None
     run = next((one for one in Journal.sweeps(store) if name in (None, one.data.tags.get(NAME_TAG))), None)

@@ -12,10 +12,12 @@ from mlflow.entities import Run as MlflowEntity
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy.exc import SQLAlchemyError
 
 from ctexp.errors import StoreUnreachableError, UnknownReferenceError, WorkError
-from ctexp.project import MODEL_NAME, Project, require_store
+from ctexp.project import MODEL_NAME, Project, require_address, require_store
 from ctexp.tracking.process import is_gone
+from ctexp.tracking.reach import require_reachable
 
 _MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 """Makes `mlflow ui` open on training runs and their charts."""
@@ -28,12 +30,17 @@ for _name in ("mlflow", "alembic"):  # migrations and hints; what matters is rai
 
 @dataclass(frozen=True)
 class Store:
-    """An open store: runs are filed under one experiment, versions under the project's model."""
+    """An open store: runs are filed under one experiment, versions under the project's model.
+
+    Attributes:
+        begun: whether `$MLFLOW_TRACKING_URI` named a file that was not there, and it was made.
+    """
 
     project: Project
     client: MlflowClient
     experiment_id: str
     _places: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    begun: bool = False
 
     def artifacts_of(self, run_id: str) -> str:
         """Give the URI of a run's artifacts, which never changes: the store is asked once.
@@ -55,7 +62,7 @@ class Store:
             return self.client.get_run(run_id)
         except MlflowException as error:
             raise UnknownReferenceError(
-                f"run {run_id}: must be in the store {self.project.tracking_uri}, it is not; `ctexp runs list` has them"
+                f"run {run_id}: must be in the store {self.project.store_name}, it is not; `ctexp runs list` has them"
             ) from error
 
     def settle(self) -> list[str]:
@@ -80,14 +87,19 @@ def open_store(project: Project, *, create: bool = True) -> Store:
         create: False where a command only reads: it leaves no empty store behind in a folder that has none.
 
     Raises:
-        UnknownReferenceError: there is no store and none is to be made.
+        ConfigError: `$MLFLOW_TRACKING_URI` is no address of a store.
+        UnknownReferenceError: there is no store and none is to be made, or no folder to make it in.
         StoreUnreachableError: the store cannot be reached or made.
         WorkError: the project's experiment was deleted in it.
     """
     uri = project.tracking_uri
     local = uri.startswith("sqlite:")
-    if not create:
+    if create:
+        require_address(project)
+    else:
         require_store(project)
+    begun = uri != project.local_uri and project.store_file is not None and not project.store_file.exists()
+    require_reachable(uri)
     try:
         with _creation_lock(project) if local else contextlib.nullcontext():
             if uri == project.local_uri and not project.database.is_file():
@@ -100,14 +112,15 @@ def open_store(project: Project, *, create: bool = True) -> Store:
                 location = (project.artifacts / MODEL_NAME).absolute().as_uri() if local else None
                 client.create_experiment(MODEL_NAME, artifact_location=location, tags=_MODEL_TRAINING)
                 experiment = client.get_experiment_by_name(MODEL_NAME)
-    except (MlflowException, OSError, Timeout) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise StoreUnreachableError(f"store {uri}: must be reachable and writable: {first}") from error
+    except (MlflowException, SQLAlchemyError, OSError, Timeout) as error:
+        first = (str(error).splitlines()[0] if str(error) else type(error).__name__).replace(uri, project.store_name)
+        raise StoreUnreachableError(f"store {project.store_name}: must be reachable and writable: {first}") from error
     if experiment is None or experiment.lifecycle_stage != "active":
         raise WorkError(
-            f"store {uri}: the experiment {MODEL_NAME} must not be deleted there; restore it with `mlflow experiments`"
+            f"store {project.store_name}: the experiment {MODEL_NAME} must not be deleted there; "
+            "restore it with `mlflow experiments`"
         )
-    store = Store(project, client, experiment.experiment_id)
+    store = Store(project, client, experiment.experiment_id, begun=begun)
     store.settle()
     return store
 

@@ -37,7 +37,7 @@ Switches (options without a value) are off unless given. What settings without a
 | `CTEXP_CACHE` | folder of prepared scans, instead of `.ctexp/cache` in the project |
 | `CTEXP_MODEL` | name of experiment and registered model, instead of `ctexp`: for studies on one server |
 | `CTEXP_TOKEN` | token of `ctexp serve` where `--token-file` is not given |
-| `MLFLOW_TRACKING_URI` | the store, instead of `mlflow.db` in the project |
+| `MLFLOW_TRACKING_URI` | the store, instead of `mlflow.db`: `http://`, `https://`, `postgresql://`, `sqlite:///` |
 """
 
 _SETTINGS = """\

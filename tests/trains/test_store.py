@@ -2,17 +2,21 @@
 
 import json
 import os
+import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
 import pytest
 from helpers.forked import Forked
 
-from ctexp.errors import UnknownReferenceError, WorkError
+from ctexp.errors import ConfigError, StoreUnreachableError, UnknownReferenceError, WorkError
 from ctexp.project import Project
 from ctexp.tracking.process import is_gone, this_process
+from ctexp.tracking.reach import require_reachable
 from ctexp.tracking.run import MlflowRun, NullRun
 from ctexp.tracking.store import OWNER_TAG, open_store
 
@@ -169,3 +173,66 @@ def test_two_studies_in_one_store(program, scans, monkeypatch) -> None:
     for name, other in (("ctexp", "two"), ("two", "ctexp")):
         assert said[name][1] in said[name][0]
         assert said[other][1] not in said[name][0]
+
+
+def test_a_store_that_is_begun_elsewhere_is_told(tmp_path, monkeypatch) -> None:
+    """A new file at the environment's address is a new store, once; the project's own is no news."""
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other' / 'x.db'}")
+    project = Project(tmp_path)
+    assert [open_store(project).begun, open_store(project).begun] == [True, False]
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert not open_store(project).begun
+
+
+@pytest.fixture
+def postgresql():
+    """The port of a database server that refuses everybody, as PostgreSQL does where there is no such database."""
+    fields = b'SFATAL\0VFATAL\0C3D000\0Mdatabase "nodb" does not exist\0\0'
+    encryption = {80877103, 80877104}  # the codes that ask for TLS and GSSAPI
+
+    def answer() -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection:
+                while struct.unpack("!II", connection.recv(4096)[:8])[1] in encryption:
+                    connection.sendall(b"N")
+                connection.sendall(b"E" + struct.pack("!I", len(fields) + 4) + fields)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_a_database_that_is_not_there_is_told_at_once(postgresql) -> None:
+    """One try, the database's own reason and a remedy in one line, without the password; the same of a dead server."""
+    pytest.importorskip("psycopg")
+    for port, reason, remedy in (
+        (postgresql, 'FATAL: database "nodb" does not exist', "make it or"),
+        (9, 'connection failed: connection to server at "127.0.0.1", port 9 failed: Connection refused',
+         "start the server or"),
+    ):  # fmt: skip
+        with pytest.raises(StoreUnreachableError) as told:
+            require_reachable(f"postgresql+psycopg://mlflow:SECRET@127.0.0.1:{port}/nodb")
+        assert str(told.value) == (
+            f"store postgresql+psycopg://mlflow@127.0.0.1:{port}/nodb: must be reachable: {reason}; "
+            f"{remedy} mend MLFLOW_TRACKING_URI"
+        )
+
+
+def test_what_sqlalchemy_cannot_use_is_told(monkeypatch) -> None:
+    """A driver that is not installed comes with its package, an address that is none with its form; no password."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreUnreachableError, match=r'; pip install "psycopg\[binary\]"$') as told:
+        require_reachable("postgresql+psycopg://mlflow:SECRET@db/mlflow")
+    assert "SECRET" not in str(told.value)
+    for uri in ("postgresql+nodriver://mlflow:SECRET@db/mlflow", "postgresql://mlflow:SECRET@db:port/mlflow"):
+        with pytest.raises(ConfigError, match="must be an address that SQLAlchemy can read") as told:
+            require_reachable(uri)
+        assert "SECRET" not in str(told.value)

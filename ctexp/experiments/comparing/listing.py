@@ -76,7 +76,7 @@ def find_run(store: "Store", text: str) -> "MlflowEntity":
     found = [run for run in search(store, "") if run.info.run_id.startswith(word)]
     if not found:
         raise UnknownReferenceError(
-            f"run {text}: must begin the id of a run in {store.project.tracking_uri}, it does not; "
+            f"run {text}: must begin the id of a run in {store.project.store_name}, it does not; "
             "`ctexp runs list` has them"
         )
     if len(found) > 1:

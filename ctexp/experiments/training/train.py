@@ -16,8 +16,9 @@ from ctexp.experiments.training.folds import deal_folds, learn_folds, taught
 from ctexp.experiments.training.learn import TrainingReport, learn
 from ctexp.experiments.watch import Watch
 from ctexp.overrides import flatten, signature
-from ctexp.project import Project
+from ctexp.project import Project, require_address
 from ctexp.tracking.ids import part_of_id
+from ctexp.tracking.reach import require_server
 from ctexp.tracking.tags import KIND_TAG, PARENT_TAG
 
 if TYPE_CHECKING:
@@ -40,13 +41,17 @@ def run_training(request: TrainingRequest, project: Project, watch: Watch) -> Tr
     began = time.monotonic()
     experiment = request.experiment
     check_shapes(experiment.network, experiment.scan.shape)
-    find_source(request.data, project)  # a mistyped source is said before MLflow is loaded
+    find_source(request.data, project)  # a mistyped source or store is said before MLflow is loaded
+    require_address(project)
+    require_server(project.tracking_uri)
 
     from ctexp.tracking.provenance import all_packages, circumstances
     from ctexp.tracking.run import MlflowRun
     from ctexp.tracking.store import open_store
 
     store = open_store(project)
+    if store.begun:
+        watch.say(f"new store {project.store_name}: there was none at this address")
     if project.root != Path.cwd():
         watch.say(f"project {project.root}")
     data = prepare_data(request, project, watch)

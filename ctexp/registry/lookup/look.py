@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ctexp.errors import StoreUnreachableError
 from ctexp.project import Project, require_store
 from ctexp.registry.lookup.stored import StoredVersion
 from ctexp.registry.names import Reference
@@ -46,10 +45,7 @@ def _directly(project: Project, wanted: Reference) -> StoredVersion | None:
         unusual = _SPOKEN_TO_OTHERWISE[: 2 if uri.startswith("http:") else None]
         if _any_set(unusual) or (Path.home() / ".mlflow" / "credentials").exists():
             return None
-        try:
-            return ask_server(uri, wanted)
-        except StoreUnreachableError as error:
-            raise StoreUnreachableError(f"store {uri}: must be reachable: {error}") from error
+        return ask_server(uri, wanted)
     return None
 
 
