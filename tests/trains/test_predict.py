@@ -249,11 +249,8 @@ def test_paths_come_from_standard_input(trained, scans, answers, monkeypatch) ->
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert done.exit_code == 1
     assert [row["path"] for row in rows] == [second, "nowhere.nii.gz", first]
-    assert [row["error"] for row in rows] == [
-        "",
-        "nowhere.nii.gz: a scan must be a file or a folder, there is none",
-        "",
-    ]
+    missing = "nowhere.nii.gz: a scan must be a file or a folder, there is none"
+    assert [row["error"] for row in rows] == ["", missing, ""]
     assert float(rows[0]["abnormal"]) == pytest.approx(answers[1]["abnormal"], abs=1e-9)
     empty = CliRunner().invoke(app, ["predict", "-"], input="\n")
     assert (empty.exit_code, empty.stderr) == (2, "error: standard input: must name a scan a line, it is empty\n")
