@@ -50,11 +50,12 @@ def test_what_a_kind_of_run_does_not_log_is_no_difference(truth, logits) -> None
 
 def test_scans_are_told_by_content_and_counted_alike(truth, logits) -> None:
     """Another name of the same scans is no difference, nor is the count of those that an evaluation asked about."""
-    one = side("a", logits[0], truth, settings={"data.source": "scans", "data.hash": "1", "data.scans": "60"})
-    asked = side("b", logits[1], truth, kind="evaluation",
-                 settings={"data.source": "/study/scans", "data.hash": "1", "data.scans": "12"})  # fmt: skip
+    counts = {"data.scans": "60", "data.patients": "50"}
+    one = side("a", logits[0], truth, settings={"data.source": "scans", "data.hash": "1", **counts})
+    asked = side("b", logits[1], truth, kind="evaluation", settings={
+        "data.source": "/study/scans", "data.hash": "1", "data.scans": "12", "data.patients": "9"})  # fmt: skip
     assert compare_sides([one, asked]).differences == {}
-    moved = side("c", logits[1], truth, settings={"data.source": "new", "data.hash": "2", "data.scans": "70"})
+    moved = side("c", logits[1], truth, settings={"data.source": "new", "data.hash": "2", **counts, "data.scans": "70"})
     assert set(compare_sides([one, moved]).differences) == {"data.source", "data.hash", "data.scans"}
 
 

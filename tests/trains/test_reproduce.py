@@ -222,11 +222,11 @@ def test_fold_is_identical_and_its_training_names_it(program, scans) -> None:
     ("tags", "ends", "rule"),
     [
         ({"ctexp.kind": "training"}, False, "must be finished, it is RUNNING"),
-        ({"ctexp.kind": "evaluation"}, True, "must be a training, a trial or a fold, it is evaluation"),
+        ({"ctexp.kind": "evaluation"}, True, "must be a training, a trial or a fold, it is an evaluation"),
         ({"ctexp.kind": "reproduction", "ctexp.reproduces": "abc"}, True, "name the run that it reproduces, abc"),
         ({"ctexp.kind": "sweep"}, True, "it is a sweep; none of its trials is finished"),
         ({"ctexp.kind": "training"}, True, "it names no settings"),
-        ({}, True, "must be a training, a trial or a fold, it is run"),
+        ({}, True, "must be a training, a trial or a fold, it is a run"),
     ],
 )
 def test_other_runs_are_refused(tmp_path, tags, ends, rule) -> None:

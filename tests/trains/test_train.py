@@ -118,7 +118,7 @@ def test_input_errors_are_one_line_and_leave_no_run(program, scans) -> None:
     for words, part in (
         (("--preset", "defualt"), "did you mean default?"),
         (("--filters", "8,x"), "--filters"),
-        (("--dropout", "1.5"), "network.dropout: must be from 0 to below 1, got 1.5"),
+        (("--dropout", "1.5"), "--dropout: must be from 0 to below 1, got 1.5"),
         (("--data", "nowhere"), "nowhere"),
         (("--filters", "8,8,8,8,8,8,8,8"), "block"),
         (("--resume", "0" * 32), "there is no mlflow.db"),

@@ -18,8 +18,8 @@ _OWN_SIDES = ("split.", "data.train.", "data.validation.")
 """Each fold has sides of its own: its parent's are not its."""
 _ONE_BLOCK = "network.filters."
 """A trial has each block's filters once more by themselves, for MLflow's charts; `network.filters` has them all."""
-_OF_ANSWERS = ("data.scans",)
-"""An evaluation counts the scans that it asked about, the other kinds those of the collection."""
+_OF_ANSWERS = ("data.scans", "data.patients")
+"""An evaluation counts the scans that it asked about, and their patients; the other kinds those of the collection."""
 _FOLDS = "folds"
 """Logged where folds are wished: of a training, a trial or a fold that lacks it, it is known that there were none."""
 _TRAINED = {"training", "trial", "fold"}
