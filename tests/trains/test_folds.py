@@ -241,7 +241,7 @@ def test_folds_that_cannot_be_leave_no_run(scans, program) -> None:
         (("--repeats", 2), "--repeats: must be given with --folds, got 2"),
         (("--final", "retrain"), "--final: must be given with --folds"),
         (("--folds", 2, "--final", "best"), "--final: must be ensemble or retrain, got 'best'"),
-        (("--sensitivity", 1.5), "answer.sensitivity: must be from 0 to 1, got 1.5"),
+        (("--sensitivity", 1.5), "--sensitivity: must be from 0 to 1, got 1.5"),
     ):
         done = program("train", "--data", scans, "--preset", "smoke", *words, exit_code=2)
         assert part in done.stderr.splitlines()[-1]
