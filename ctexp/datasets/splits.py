@@ -9,11 +9,10 @@ from importlib import resources
 from ctexp.config import SplitSettings
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.datasets.entries import Side
-from ctexp.datasets.labels import ABNORMAL, NORMAL
+from ctexp.datasets.labels import ABNORMAL, LABEL_WORDS, NORMAL
 from ctexp.errors import DataError
 
 SIDES: tuple[Side, Side, Side] = ("train", "validation", "test")
-_WORDS = {NORMAL: "normal", ABNORMAL: "abnormal"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,9 @@ class Split:
     def counts(self) -> dict[str, dict[str, int]]:
         """Count the scans of each side and class: `{"train": {"normal": 64, "abnormal": 64}, ...}`."""
         return {
-            side: {word: sum(scan.label == label for scan in getattr(self, side)) for label, word in _WORDS.items()}
+            side: {
+                word: sum(scan.label == label for scan in getattr(self, side)) for label, word in LABEL_WORDS.items()
+            }
             for side in SIDES
         }
 
