@@ -93,14 +93,21 @@ def require_store(project: Project) -> None:
 
     Raises:
         ConfigError: as `require_address`.
-        UnknownReferenceError: the store would be the local one, and there is none.
+        UnknownReferenceError: the store's file is not there: of the local one, or of that in the variable.
     """
     require_address(project)
-    if project.tracking_uri == project.local_uri and not project.database.is_file():
+    file = project.store_file
+    if file is None or file.is_file():
+        return
+    if project.tracking_uri == project.local_uri:
         raise UnknownReferenceError(
             f"{project.root}: must be a project's folder or lie in one, there is no mlflow.db; "
             "change to the folder of your trainings, or begin one here with `ctexp train`"
         )
+    raise UnknownReferenceError(
+        f"store {project.store_name}: must be there to be read, there is no file {file}; "
+        "mend MLFLOW_TRACKING_URI, or begin the store with `ctexp train`"
+    )
 
 
 def find_project(start: Path | None = None) -> Project:

@@ -14,7 +14,7 @@ from ctexp.cli.main import app
 @pytest.fixture
 def invoke():
     """Run a command line in this process."""
-    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words], prog_name="ctexp")
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,40 @@ def test_version_is_the_packages(invoke) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("tarin",), ("train", "--epoch", "3"), ("train", "--epochs", "many"), ("predict",), ("data", "shwo")]
+    ("words", "line"),
+    [
+        (("tarin",), "tarin: no such command; did you mean train?; `ctexp --help` tells more"),
+        (("data", "shwo"), "shwo: no such command; did you mean show?; `ctexp data --help` tells more"),
+        (("quit",), "quit: no such command; `ctexp --help` tells more"),
+        (("--versoin",), "--versoin: no such option; did you mean --version?; `ctexp --help` tells more"),
+        (
+            ("train", "--epoch", "3"),
+            "--epoch: no such option; did you mean --epochs?; `ctexp train --help` tells more",
+        ),
+        (
+            ("train", "--epochs", "many"),
+            "--epochs: must be a whole number, got 'many'; `ctexp train --help` tells more",
+        ),
+        (("train", "--dropout", "x"), "--dropout: must be a number, got 'x'; `ctexp train --help` tells more"),
+        (("sweep", "--workers", "0"), "--workers: must be at least 1, got '0'; `ctexp sweep --help` tells more"),
+        (("predict",), "missing argument 'SCAN...'; `ctexp predict --help` tells more"),
+        (("train", "scans"), "got unexpected extra argument(s) (scans); `ctexp train --help` tells more"),
+        (("train", "--epochs"), "option '--epochs' requires an argument"),
+    ],
 )
-def test_usage_errors_exit_with_2(invoke, words) -> None:
-    """Unknown commands and options, and values of another kind, are the user's fault."""
-    assert invoke(*words).exit_code == 2
+def test_what_the_option_parser_refuses_is_one_line_too(invoke, words, line) -> None:
+    """Unknown commands and options, and values of another kind: the place, the rule, the nearest word and the help."""
+    done = invoke(*words)
+    assert done.exit_code == 2
+    assert done.stderr == f"error: {line}\n"
+    assert done.stdout == ""
+
+
+def test_a_group_without_a_command_is_answered_with_its_help(invoke) -> None:
+    """`ctexp` and `ctexp data` alone list their commands; a script still learns that nothing was done."""
+    done = invoke("data")
+    assert done.exit_code == 2
+    assert "Commands:\n  fetch " in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ctexp.errors import UnknownReferenceError
-from ctexp.project import Project, find_project, require_address
+from ctexp.project import Project, find_project, require_address, require_store
 
 
 def test_store_makes_a_folder_the_project(tmp_path: Path) -> None:
@@ -101,3 +101,18 @@ def test_a_store_in_a_folder_that_is_not_there_is_refused(tmp_path: Path, monkey
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///x.db")
     require_address(project)
+
+
+def test_what_only_reads_begins_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistyped name of a database would otherwise be answered with an empty list, and leave a file behind."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlfow.db")
+    with pytest.raises(UnknownReferenceError) as told:
+        require_store(Project(tmp_path))
+    assert str(told.value) == (
+        "store sqlite:///mlfow.db: must be there to be read, there is no file mlfow.db; "
+        "mend MLFLOW_TRACKING_URI, or begin the store with `ctexp train`"
+    )
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mlfow.db").touch()
+    require_store(Project(tmp_path))

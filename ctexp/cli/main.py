@@ -9,6 +9,7 @@ import typer
 from ctexp import __version__
 from ctexp.cli import data, evaluate, init, models, predict, reproduce, runs, serve, sweep, train
 from ctexp.cli.group import PlainGroup, group
+from ctexp.cli.usage import is_usage_error, usage_line
 from ctexp.errors import CtexpError
 
 DEBUG = "--debug"
@@ -26,7 +27,10 @@ class CtexpGroup(PlainGroup):
         if DEBUG in args[:end]:
             os.environ[_DEBUG_VARIABLE] = "1"
             args = [word for word in args[:end] if word != DEBUG] + args[end:]
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            raise _refusal(error) from error
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -44,12 +48,21 @@ class CtexpGroup(PlainGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from error
         except Exception as error:
-            usage = hasattr(error, "show")  # Typer's own errors, which it prints itself
-            if usage or isinstance(error, (typer.Exit, typer.Abort)) or os.environ.get(_DEBUG_VARIABLE):
+            if isinstance(error, (typer.Exit, typer.Abort)) or hasattr(error, "show"):
+                raise _refusal(error) from error
+            if os.environ.get(_DEBUG_VARIABLE):
                 raise
             words = " ".join(str(error).split())[:500]
             print(f"error: unforeseen {type(error).__name__}: {words}; {DEBUG} shows where", file=sys.stderr)
             raise typer.Exit(1) from error
+
+
+def _refusal(error: Exception) -> Exception:
+    """Print what the option parser refused, and give the error that ends the program with its code."""
+    if not is_usage_error(error):
+        return error
+    print(f"error: {usage_line(error)}", file=sys.stderr)
+    return typer.Exit(getattr(error, "exit_code", 2))
 
 
 app = group(
