@@ -1,6 +1,7 @@
 """Fixtures that several test modules share."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,16 +50,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, item.path.name not in LONGEST))
 
 
+@pytest.fixture(scope="session")
+def nowhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty folder that the tests which write nothing share: one for each would take a tenth of all their time."""
+    return tmp_path_factory.mktemp("nowhere")
+
+
 @pytest.fixture(autouse=True)
-def isolation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def isolation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, nowhere: Path) -> Iterator[None]:
     """Run in an empty folder, with plain output, no store or data of the user's, and no GPU."""
     forget_settings()
-    monkeypatch.chdir(tmp_path)
+    writes = "tmp_path" in request.fixturenames
+    monkeypatch.chdir(request.getfixturevalue("tmp_path") if writes else nowhere)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     yield
     forget_settings()
+    left = [path.name for path in nowhere.iterdir()]
+    for name in left:
+        (shutil.rmtree if (nowhere / name).is_dir() else os.unlink)(nowhere / name)
+    assert left == [], "a test that writes into the current folder asks for tmp_path"
 
 
 @pytest.fixture

@@ -293,6 +293,7 @@ def test_intervals() -> None:
     assert interval({}, "a") is None
 
 
+@pytest.mark.slow
 def test_composing_loads_no_mlflow() -> None:
     """A card of known facts is made without the tracking library."""
     code = "import sys, ctexp.registry.card; print('mlflow' in sys.modules)"

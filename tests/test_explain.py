@@ -12,6 +12,7 @@ from ctexp.registry.occlusion import occlude
 from ctexp.registry.predictor import Predictor
 from ctexp.scans import Volume, decode_nifti
 
+pytestmark = pytest.mark.slow  # a map asks a network some hundred times
 SHAPE = (42, 42, 21)
 STRETCH = ScanSettings(shape=SHAPE)
 PHYSICAL = ScanSettings(shape=SHAPE, geometry="physical", extent_mm=(240.0, 240.0, 240.0))

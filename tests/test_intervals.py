@@ -98,6 +98,7 @@ def test_area_is_the_pair_count(sample: tuple[np.ndarray, np.ndarray]) -> None:
     assert auc(labels, scores).value == pytest.approx(pair_count(labels, scores), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_area_is_that_of_sklearn(rng: np.random.Generator) -> None:
     """Another implementation gives the same area on scores with and without ties."""
     metrics = pytest.importorskip("sklearn.metrics")

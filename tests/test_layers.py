@@ -15,6 +15,7 @@ import pytest
 
 import ctexp
 
+pytestmark = pytest.mark.slow  # the whole program is read
 PACKAGE = Path(ctexp.__file__).parent
 PROJECT = PACKAGE.parent
 FLOORS = [
@@ -196,7 +197,6 @@ def test_starting_is_light() -> None:
     assert not loaded & (HEAVY | {"numpy", "scipy", "nibabel"})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     ["runs list", "runs compare abcdef abcdef", "evaluate", "reproduce abcdef", "train --resume abcdef",

@@ -129,6 +129,14 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "folder.nii").mkdir()
     with pytest.raises(ScanError, match=r"folder\.nii: a scan must be a NIfTI file or hold DICOM files, there is none"):
         read_scan(tmp_path / "folder.nii")
+    inner = tmp_path / "folder.nii" / "CT-0" / "b.nii.gz"
+    inner.parent.mkdir()
+    inner.touch()
+    (inner.parent / "notes.txt").touch()
+    with pytest.raises(ScanError) as told:
+        read_scan(tmp_path / "folder.nii")
+    rule = "a scan must be a NIfTI file or hold DICOM files, this folder holds a NIfTI file; name the file: "
+    assert str(told.value) == f"{tmp_path / 'folder.nii'}: {rule}{inner}"
     with pytest.raises(ScanError, match="must be readable"):
         read_scan(tmp_path / ("long" * 200 + ".nii"))
     with (tmp_path / "huge.nii").open("wb") as stream:

@@ -1,6 +1,7 @@
 """A path to a volume: the one door through which every scan enters, NIfTI or DICOM."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -115,6 +116,7 @@ def open_scan(path: Path, options: ReadOptions = ReadOptions()) -> OpenedScan:
     """
     head = peek(path)
     if is_dicom(head) or is_zip(head) or _is_folder(path):
+        _refuse_nifti_files(path)
         return open_series(path, series=options.series, allow_gaps=options.allow_gaps, one_patient=options.one_patient)
     opened = NiftiFile(str(path), read_bytes(path))
     if options.series is not None:
@@ -129,6 +131,18 @@ def read_scan(path: Path, options: ReadOptions = ReadOptions()) -> Volume:
         ScanError: it is no readable CT volume; the message says why.
     """
     return open_scan(path, options).decode()
+
+
+def _refuse_nifti_files(path: Path) -> None:
+    """Tell who names a folder of NIfTI files that each of them is a scan; a DICOM series may have some beside it."""
+    files = [Path(folder) / name for folder, _, names in os.walk(path) for name in sorted(names)]
+    scans = [file for file in files if scan_suffix(file)]
+    if scans and not any(is_dicom(peek(file)) or is_zip(peek(file)) for file in files if not scan_suffix(file)):
+        some = f"{len(scans)} NIfTI files" if len(scans) > 1 else "a NIfTI file"
+        raise ScanError(
+            f"{path}: a scan must be a NIfTI file or hold DICOM files, this folder holds {some}; "
+            f"name the file: {scans[0]}"
+        )
 
 
 def _is_folder(path: Path) -> bool:

@@ -16,6 +16,7 @@ from ctexp.presets import PRESETS, get_preset
 from ctexp.project import Project
 from ctexp.searching.definition import SweepDefinition, SweepOptions, read_definition
 
+pytestmark = pytest.mark.usefixtures("tmp_path")  # sweeps are written into the current folder
 SPACE = """
 [space]
 network.normalisation = { choices = ["batch", "none"] }

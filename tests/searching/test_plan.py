@@ -19,6 +19,7 @@ from ctexp.searching.definition import SweepDefinition, SweepOptions, read_defin
 from ctexp.searching.plan import bracket_epochs, bracket_rounds, brackets
 from ctexp.searching.space_table import read_space
 
+pytestmark = pytest.mark.usefixtures("tmp_path")  # sweeps are written into the current folder
 HEAVY = {
     "keras", "keras_tuner", "matplotlib", "mlflow", "nibabel", "numpy", "pandas", "pydicom", "scipy", "sklearn",
     "tensorflow",

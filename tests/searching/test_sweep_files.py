@@ -11,6 +11,7 @@ from ctexp.searching import definition as module
 from ctexp.searching.definition import SweepOptions, builtin_folder, find_definition, read_definition
 from ctexp.searching.draws import first_configurations
 
+pytestmark = pytest.mark.usefixtures("tmp_path")  # sweeps are written into the current folder
 SPACE = "[space]\nnetwork.dropout = { choices = [0, 0.5] }\n"
 
 
