@@ -50,7 +50,7 @@ def test_version_is_the_packages(invoke) -> None:
         ),
         (("train", "--dropout", "x"), "--dropout: must be a number, got 'x'; `ctexp train --help` tells more"),
         (("sweep", "--workers", "0"), "--workers: must be at least 1, got '0'; `ctexp sweep --help` tells more"),
-        (("predict",), "missing argument 'SCAN...'; `ctexp predict --help` tells more"),
+        (("predict",), "missing argument 'SCAN'; `ctexp predict --help` tells more"),
         (("train", "scans"), "got unexpected extra argument(s) (scans); `ctexp train --help` tells more"),
         (("train", "--epochs"), "option '--epochs' requires an argument"),
     ],

@@ -18,7 +18,7 @@ def check(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...", help="As for `ctexp train`; or scans, or a folder of scans.", show_default=False
+            metavar="SOURCE", help="As for `ctexp train`; or scans, or a folder of scans.", show_default=False
         ),
     ],
     positive: Annotated[str | None, typer.Option(metavar="CLASS", help="Your name of the abnormal class.")] = None,

@@ -6,6 +6,10 @@ import typer
 from typer.core import TyperGroup
 
 
+def _no_type(ctx: Any) -> str:
+    return ""
+
+
 class PlainGroup(TyperGroup):
     """Commands whose first sentence is not cut off where the group lists them."""
 
@@ -14,6 +18,9 @@ class PlainGroup(TyperGroup):
         for command in self.commands.values():
             if command.help and not command.short_help:
                 command.short_help = " ".join(command.help.partition("\n\n")[0].split())
+            for one in command.params:
+                if one.param_type_name == "argument" and hasattr(one, "display_type_rich"):
+                    one.display_type_rich = _no_type  # `<list[Path]>`, which newer Typers put beside an argument's name
 
 
 def group(help: str, *, cls: type[PlainGroup] = PlainGroup, **settings: Any) -> typer.Typer:

@@ -41,7 +41,7 @@ def predict(
     scans: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SCAN...",
+            metavar="SCAN",
             help="NIfTI files; DICOM folders, .zip or files; - reads them from standard input, one a line.",
             show_default=False,
         ),

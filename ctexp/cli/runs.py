@@ -74,7 +74,7 @@ def compare(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN RUN...",
+            metavar="RUN",
             help="Run ids, or at least 6 letters each; the first is the yardstick.",
             show_default=False,
         ),
