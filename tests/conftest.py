@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ def forget_settings() -> None:
             del os.environ[name]
 
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a script's `&` leaves it, also for what is begun here
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 forget_settings()  # before any fixture of a module is made
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process that a test starts would compile all of ctexp anew
 
