@@ -32,8 +32,10 @@ def shown(uri: str) -> str:
     if scheme_of(uri) == _SQLITE:
         return uri
     head, slashes, rest = uri.partition("://") if "://" in uri else ("", "", uri)
-    who, at, place = rest.partition("?")[0].rpartition("@")
-    return f"{head}{slashes}{who.partition(':')[0]}{at}{place}"
+    # All between the first colon and the last @ may be of a password, a question mark, too.
+    guarded = re.fullmatch(r"([^:@?]*)(?::.*)?@(.*)", rest, re.DOTALL)
+    who, at, place = (guarded[1], "@", guarded[2]) if guarded else ("", "", rest)
+    return f"{head}{slashes}{who}{at}{place.partition('?')[0]}"
 
 
 def check_address(uri: str) -> None:

@@ -2,11 +2,16 @@
 
 import contextlib
 import errno
+import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+_UMASK = os.umask(0)
+os.umask(_UMASK)  # it can only be read by being set, which another thread would notice later on
 
 
 @contextlib.contextmanager
@@ -28,12 +33,34 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        Path(name).chmod(0o644)  # mkstemp's 0600 would hide a shared cache from its other users
+        Path(name).chmod(0o666 & ~_UMASK)  # mkstemp's 0600 would hide a shared cache from its other users
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
+
+
+def spell_out(text: str) -> str:
+    """Spell out what is no character: names of files may be of any bytes, what tables and pictures hold may not."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def json_text(value: Any) -> str:
+    """Give a value as indented JSON that every reader takes: NaN and infinity, which JSON has no words for, are null.
+
+    Raises:
+        TypeError: JSON has no form for it.
+    """
+    return json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def make_durable(path: Path) -> None:

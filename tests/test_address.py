@@ -56,6 +56,9 @@ def test_a_folder_of_files_passes_where_mlflow_allows_it(monkeypatch: pytest.Mon
      ("postgresql://mlflow:SE/CR@ET@db/runs?password=SECRET", "postgresql://mlflow@db/runs"),
      ("postgresql://db/runs?password=SECRET", "postgresql://db/runs"), ("user:SECRET@host:5000", "user@host:5000"),
      ("https://anna:SECRET@host/prefix", "https://anna@host/prefix"), ("sqlite:////a@b:c/x.db", "sqlite:////a@b:c/x.db"),
+     ("postgresql://u:SEC?RET@db/runs?sslmode=require", "postgresql://u@db/runs"),
+     ("postgresql://u:SEC?R@ET@db/runs", "postgresql://u@db/runs"), ("https://anna@host/runs", "https://anna@host/runs"),
+     ("postgresql://db/runs?user=anna&password=SEC@RET", "postgresql://db/runs"),
      ("http://127.0.0.1:5000", "http://127.0.0.1:5000")],
 )  # fmt: skip
 def test_passwords_are_not_shown(uri: str, seen: str) -> None:

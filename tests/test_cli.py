@@ -1,5 +1,6 @@
 """The command line: help, usage errors, one-line errors, and how fast it starts."""
 
+import os
 import subprocess
 import sys
 
@@ -61,6 +62,21 @@ def test_what_the_option_parser_refuses_is_one_line_too(invoke, words, line) -> 
     assert done.exit_code == 2
     assert done.stderr == f"error: {line}\n"
     assert done.stdout == ""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
+def test_names_of_any_bytes_are_printed(write_scan, tmp_path) -> None:
+    """A name that is no UTF-8, of an older system's export, ends nothing: it is spelt out, in pictures too."""
+    scan = write_scan(tmp_path / "scans" / "normal" / os.fsdecode(b"M\xfcller $x$.nii.gz"))
+    words = [sys.executable, "-m", "ctexp", "data", "check", "scans", "--pictures", "sheets"]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert (done.returncode, "error" in done.stderr) == (0, False), done.stderr
+    assert r"M\udcfcller $x$.nii.gz" in done.stdout
+    assert (tmp_path / "sheets" / "page-001.png").is_file()
+    done = subprocess.run([*words[:4], "show", scan, "--out", "scan.png"], capture_output=True, cwd=tmp_path)
+    assert done.returncode == 0
 
 
 def test_a_group_without_a_command_is_answered_with_its_help(invoke) -> None:

@@ -20,6 +20,33 @@ def side(run_id: str, logits, labels, *, settings=None, names=None, threshold: f
     return Side(run_id * 32, run_id, kind, settings or {}, {}, answers, threshold)
 
 
+def test_repeats_are_ordered_by_what_was_answered() -> None:
+    """Repeats of folds have a temperature each: the raw logits may order the scans otherwise than the answers."""
+    rows = ["file,sha256,label,logit,calibrated,abnormal", "a.nii,a,normal,3.0,-0.5,0.377541",
+            "b.nii,b,abnormal,2.0,0.5,0.622459", "c.nii,c,normal,-4.0,-1.0,0.268941"]  # fmt: skip
+    answers = read_answers("\n".join(rows) + "\n", "run r")
+    assert answers["a"].logit == 3.0
+    assert answers["a"].abnormal == special.expit(-0.5)
+    one = Side("r" * 32, "r", "training", {}, {}, answers, 0.5)
+    found = compare_sides([one, one])
+    assert found.estimates[0]["auc"].value == 1.0
+
+
+def test_probabilities_that_a_table_rounds_keep_their_side_of_the_threshold() -> None:
+    """A rare class's threshold lies closer to the scan that sets it than six digits tell."""
+    logit = float(special.logit(0.0123454))
+    text = f"file,sha256,label,logit,calibrated,abnormal\na.nii,a,abnormal,{logit!r},{logit!r},0.012345\n"
+    found = compare_sides([Side("r" * 32, "r", "training", {}, {}, read_answers(text, "r"), 0.01234535)] * 2)
+    assert found.estimates[0]["accuracy"].value == 1.0
+
+
+@pytest.mark.parametrize("name", ["a\u2028b.nii", "a\x85b.nii", "a\x0cb.nii"])
+def test_names_of_files_may_hold_what_some_take_for_an_end_of_line(name: str) -> None:
+    """A table is read by the rules that it was written by."""
+    text = f"file,sha256,label,logit,abnormal\n{name},a,normal,-1.0,0.268941\n"
+    assert read_answers(text, "run r")["a"].file == name
+
+
 @pytest.fixture
 def truth(rng) -> np.ndarray:
     """Labels of 60 scans."""

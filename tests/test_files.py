@@ -1,11 +1,12 @@
 """Files that are whole or not there."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from ctexp.files import atomic_write
+from ctexp.files import atomic_write, json_text, spell_out
 
 
 def test_file_appears_with_its_folder_and_is_readable_by_all(tmp_path: Path) -> None:
@@ -17,6 +18,29 @@ def test_file_appears_with_its_folder_and_is_readable_by_all(tmp_path: Path) -> 
     assert path.read_bytes() == b"content"
     assert path.stat().st_mode & 0o777 == 0o644
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o007, 0o660)])
+def test_who_may_read_is_the_users_choice(umask: int, mode: int, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A umask that keeps others out of patients' scans keeps them out of the prepared ones."""
+    monkeypatch.setattr("ctexp.files._UMASK", umask)
+    with atomic_write(tmp_path / "scan.npy") as stream:
+        stream.write(b"content")
+    assert (tmp_path / "scan.npy").stat().st_mode & 0o777 == mode
+
+
+def test_json_has_no_word_for_what_is_no_number() -> None:
+    """NaN and infinity become null, at any depth; all else stays as it is."""
+    value = {"a": [float("nan"), (float("inf"), 1.5)], "b": {"c": -float("inf")}, "d": "NaN", "e": 3}
+    assert json.loads(json_text(value)) == {"a": [None, [None, 1.5]], "b": {"c": None}, "d": "NaN", "e": 3}
+    with pytest.raises(TypeError):
+        json_text({"a": object()})
+
+
+def test_names_that_are_no_text_are_spelt_out() -> None:
+    """Bytes that are no UTF-8 are shown by number; what is text stays, umlauts too."""
+    assert spell_out(os.fsdecode(b"M\xfcller.nii")) == r"M\udcfcller.nii"
+    assert spell_out("Müller.nii") == "Müller.nii"
 
 
 @pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, SystemExit])

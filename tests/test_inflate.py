@@ -1,6 +1,7 @@
 """Gzip in memory: the bytes, in any pieces, or an error; never other bytes."""
 
 import gzip
+import itertools
 
 import numpy as np
 import pytest
@@ -31,6 +32,27 @@ def test_pieces_add_up_to_the_content(sizes: list[int], members: int) -> None:
     parts.append(stream.read(len(CONTENT) - sum(sizes)))
     stream.close()
     assert b"".join(parts) == CONTENT
+
+
+@given(st.lists(st.integers(0, 200_000), min_size=1, max_size=6), st.integers(1, 300_000))
+def test_members_of_any_size_add_up(sizes: list[int], step: int) -> None:
+    """Archives made in blocks, as `bgzip` makes them: blocks larger and smaller than what is looked at once."""
+    noise = np.random.default_rng(len(sizes)).integers(0, 256, sum(sizes)).astype(np.uint8).tobytes()
+    ends = np.cumsum([0, *sizes])
+    archive = b"".join(gzip.compress(noise[a:b], 1) for a, b in itertools.pairwise(ends))
+    stream = Inflater(archive + b"\0" * 9, "scan")
+    step = max(step, len(noise) // 50)
+    assert b"".join(stream.read(min(step, len(noise) - at)) for at in range(0, len(noise), step)) == noise
+    with pytest.raises(ScanError, match="cut short"):
+        stream.read(1)
+
+
+def test_an_archive_of_nothing_is_refused() -> None:
+    """Thousands of empty members hold no scan; they would take long to pass. A few, as at an archive's end, do."""
+    empty = gzip.compress(b"", mtime=0)
+    assert inflate(empty * 100 + ARCHIVE + empty) == CONTENT
+    with pytest.raises(ScanError, match="scan: a gzip archive must hold a scan, 1000 empty members lie in a row"):
+        inflate(empty * 1002 + ARCHIVE)
 
 
 def test_every_cut_is_noticed() -> None:

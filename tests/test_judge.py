@@ -16,11 +16,10 @@ from ctexp.experiments.evaluating.judge import (
     Margins,
     compare_outputs,
     neutral_scans,
-    sure_logits,
     taught_by,
     unlocked_scans,
 )
-from ctexp.learning.evaluation import Outputs
+from ctexp.learning.evaluation import Outputs, sure_logits
 from ctexp.registry.manifest import PredictorManifest
 
 

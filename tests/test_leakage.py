@@ -15,7 +15,7 @@ from ctexp.config import ScanSettings, SplitSettings
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.datasets.folds import make_folds
-from ctexp.datasets.leakage import Pair, find_near_duplicates, join_copies, part_copies
+from ctexp.datasets.leakage import Pair, find_near_duplicates, join_copies, join_on_sides, part_copies
 from ctexp.datasets.load import load_collection
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
 from ctexp.datasets.sources import Source
@@ -104,6 +104,26 @@ class TestPart:
         """Two copies on one side, or one that a split does not name, are nobody's advantage."""
         pairs = [Pair(self.scans[0], self.scans[1], 0.9), Pair(self.scans[2], scan(77, 0), 0.9)]
         assert part_copies(self.split, pairs, "here") == (self.split, ())
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_copies_of_a_fixed_split_are_in_one_fold(self, seed: int) -> None:
+        """Folds are dealt anew from what a manifest gave: two patients who share a volume are one there, too."""
+        scans = [scan(number, number % 2) for number in range(40)]
+        pairs = [Pair(scans[number], scans[number + 2], 0.9) for number in range(0, 32, 4)]
+        given = Split(tuple(scans[:32]), tuple(scans[32:36]), tuple(scans[36:]), left_out=(scan(77, 0),))
+        joined, split = join_on_sides(collection(scans), given, pairs)
+        assert split.hash == given.hash
+        assert split.left_out == given.left_out
+        assert len({one.patient for one in joined.scans}) == 32
+        for fold in make_folds(split, 4, seed):
+            on = {one.sha256: side for side in SIDES for one in getattr(fold, side)}
+            assert all(on[pair.first.sha256] == on[pair.second.sha256] for pair in pairs)
+
+    def test_what_a_split_does_not_name_joins_nobody(self) -> None:
+        """A copy that is on no side, or a patient's own, changes nothing."""
+        pairs = [Pair(self.scans[0], scan(77, 0), 0.9)]
+        whole = collection(list(self.scans))
+        assert join_on_sides(whole, self.split, pairs) == (whole, self.split)
 
 
 CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -135,7 +135,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     (inner.parent / "notes.txt").touch()
     with pytest.raises(ScanError) as told:
         read_scan(tmp_path / "folder.nii")
-    rule = "a scan must be a NIfTI file or hold DICOM files, this folder holds a NIfTI file; name the file: "
+    rule = "a scan must be a NIfTI file or hold DICOM files, this folder holds NIfTI files (1); name the file: "
     assert str(told.value) == f"{tmp_path / 'folder.nii'}: {rule}{inner}"
     with pytest.raises(ScanError, match="must be readable"):
         read_scan(tmp_path / ("long" * 200 + ".nii"))

@@ -124,6 +124,14 @@ def test_circumstances_differ_by_group() -> None:
     assert compare_circumstances(Circumstances(FACTS), Circumstances(dict(FACTS))) == ()
 
 
+def test_another_gpu_is_another_circumstance() -> None:
+    """A GPU is recorded where there is one: none is as much a difference as another."""
+    one = Circumstances({**FACTS, "hardware.gpu": "NVIDIA A100"})
+    assert [str(each) for each in compare_circumstances(one, Circumstances(FACTS))] == [
+        "hardware: hardware.gpu was NVIDIA A100, is none"
+    ]
+
+
 def test_packages_come_from_tags_and_the_whole_list() -> None:
     """Other versions, new and gone packages, each once and under one name; ctexp itself is code."""
     before = Circumstances(FACTS, "NumPy==2.1\nctexp==1.0\nscikit_learn==1.7\nold==1\n")

@@ -124,14 +124,6 @@ def clock(seconds: float) -> str:
 
 def print_json(value: Any) -> None:
     """Print one JSON value and nothing else on stdout; a metric that is no number becomes null."""
-    import json
+    from ctexp.files import json_text
 
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))) else value
+    print(json_text(value))

@@ -1,5 +1,7 @@
 """The program `ctexp`: its commands, its version, and the one place where an error becomes a line and an exit code."""
 
+import contextlib
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -34,6 +36,9 @@ class CtexpGroup(PlainGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
+        if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be of any bytes; stderr spells them out, too
+            with contextlib.suppress(OSError):
+                sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except CtexpError as error:

@@ -80,10 +80,11 @@ def split_collection(collection: Collection, settings: SplitSettings, seed: int)
     split = Split(train, validation, test, left_out)
     if scheme == "random":
         remedy = "add patients or change split.validation and split.test"
-        _check(split, collection.source, with_test=settings.test > 0, remedy=remedy)
+        check_split(split, collection.source, with_test=settings.test > 0, remedy=remedy)
     else:
         remedy = f"mend the {scheme} split or choose split.scheme random"
-        _check(split, collection.source, with_test=bool(split.test), remedy=remedy)  # a manifest may keep its test away
+        # A manifest may keep its test away.
+        check_split(split, collection.source, with_test=bool(split.test), remedy=remedy)
     return split
 
 
@@ -142,7 +143,18 @@ def _published_sides(collection: Collection) -> dict[str, Side | None]:
     return {scan.sha256: table.get(scan.path.name) for scan in collection.scans}
 
 
-def _check(split: Split, source: str, *, with_test: bool, remedy: str) -> None:
+def check_split(split: Split, source: str, *, with_test: bool, remedy: str) -> None:
+    """Refuse a split from which nothing could be learned, or whose sides share a patient.
+
+    Args:
+        split: the sides.
+        source: what the user calls the collection.
+        with_test: whether the test needs scans of both classes, too.
+        remedy: what mends it, the end of the message.
+
+    Raises:
+        DataError: a side lacks a class, or a patient is on two.
+    """
     patients: dict[str, set[str]] = {}
     for side in SIDES:
         for scan in getattr(split, side):

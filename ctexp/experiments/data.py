@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection
-from ctexp.datasets.leakage import find_near_duplicates, join_copies, part_copies
+from ctexp.datasets.leakage import find_near_duplicates, join_copies, join_on_sides, part_copies
 from ctexp.datasets.load import load_collection
 from ctexp.datasets.sources import Source, find_source
-from ctexp.datasets.splits import Split, scheme_of, split_collection
+from ctexp.datasets.splits import Split, check_split, scheme_of, split_collection
 from ctexp.experiments.request import TrainingRequest
 from ctexp.experiments.watch import Watch
 from ctexp.project import Project
@@ -45,7 +45,8 @@ def prepare_data(request: TrainingRequest, project: Project, watch: Watch) -> Pr
         progress=watch.stage,
     )
     pairs = find_near_duplicates(collection.scans, cache)
-    fixed = scheme_of(collection, request.experiment.split) != "random"
+    scheme = scheme_of(collection, request.experiment.split)
+    fixed = scheme != "random"
     collection, joined = join_copies(collection, pairs, fixed=fixed, skip_bad=request.skip_bad)
     for note in (*collection.notes, *joined):
         watch.say(note)
@@ -53,7 +54,14 @@ def prepare_data(request: TrainingRequest, project: Project, watch: Watch) -> Pr
         codes = ", ".join(f"{code} {count}" for code, count in collection.doubts.items())
         watch.say(f"the gate warns of some scans ({codes}); `ctexp data check` names them")
     split = split_collection(collection, request.experiment.split, request.experiment.seed)
+    if split.left_out:
+        watch.say(f"the {scheme} split does not name {len(split.left_out)} of the {len(collection.scans)} scans: "
+                  "they are on no side")  # fmt: skip
     split, apart = part_copies(split, pairs, collection.source, skip_bad=request.skip_bad)
+    if apart:  # what is left may lack a class
+        check_split(split, collection.source, with_test=bool(split.test), remedy="mend the split, or remove copies")
+    if fixed:
+        collection, split = join_on_sides(collection, split, pairs)
     collection = dataclasses.replace(collection, skipped=(*collection.skipped, *apart))
     for problem in collection.skipped:
         watch.say(f"skipped: {problem.reason}")

@@ -2,11 +2,12 @@
 
 import csv
 import dataclasses
+import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ctexp.config import ScanSettings
-from ctexp.errors import DataError, InputError
+from ctexp.errors import DataError, InputError, WorkError
 from ctexp.experiments.data import Prepared, prepare_data
 from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
 from ctexp.experiments.watch import Watch
@@ -89,16 +90,23 @@ def sides_of_run(
     while at is not None:
         text = read_text(store, at, "split.csv")
         if text is not None:
-            return {row["sha256"]: row["side"] for row in csv.DictReader(text.splitlines())}
+            return {row["sha256"]: row["side"] for row in csv.DictReader(io.StringIO(text))}
         at = store.run(at).data.tags.get(PARENT_TAG)
     split = rebuild().split
     return {scan.sha256: side for side in ("train", "validation", "test") for scan in getattr(split, side)}
 
 
 def read_text(store: "Store", run_id: str, path: str) -> str | None:
-    """Read a text artifact of a run; None where it has none of that name."""
+    """Read a text artifact of a run; None where it has none of that name.
+
+    Raises:
+        StoreUnreachableError: the store does not say.
+        WorkError: what it holds is no text.
+    """
     import mlflow
     from mlflow.exceptions import MlflowException
+
+    from ctexp.tracking.store import FAILURES, is_missing, unreachable
 
     folder, _, name = path.rpartition("/")
     try:
@@ -107,5 +115,9 @@ def read_text(store: "Store", run_id: str, path: str) -> str | None:
         ):
             return None
         return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{path}"))
-    except (MlflowException, OSError, UnicodeDecodeError):
-        return None
+    except UnicodeDecodeError as error:
+        raise WorkError(f"run {run_id}: {path} must be text: {error}") from error
+    except FAILURES as error:
+        if isinstance(error, FileNotFoundError) or (isinstance(error, MlflowException) and is_missing(error)):
+            return None
+        raise unreachable(store.project, error) from error

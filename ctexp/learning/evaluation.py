@@ -8,6 +8,8 @@ from scipy import special
 
 from ctexp.learning.intervals import Estimate, auc, proportion
 
+_SUREST = 1e-15
+
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
@@ -48,6 +50,12 @@ class Outputs:
     def finite(self) -> bool:
         """Whether every output is a number."""
         return bool(np.isfinite(self.logits).all())
+
+
+def sure_logits(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Give the logits of probabilities; one that was rounded to 0 or 1 counts as 1e-15 from it, 34.5 nats if wrong."""
+    logits: npt.NDArray[np.float64] = special.logit(np.clip(probabilities, _SUREST, 1 - _SUREST))
+    return logits
 
 
 @dataclass(frozen=True)

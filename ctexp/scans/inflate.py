@@ -5,6 +5,9 @@ from isal import igzip_lib, isal_zlib
 from ctexp.errors import ScanError
 
 _IsalError: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # the stub calls the class an instance
+_WINDOW_BYTES = 1 << 16
+_MOST_EMPTY = 1000
+"""Empty members in a row; a few are usual, at the end of archives that are made in blocks."""
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -17,10 +20,13 @@ class Inflater:
     """
 
     def __init__(self, data: bytes, place: str) -> None:
-        self._data = data
+        self._archive = memoryview(data)
+        self._data: bytes | memoryview = data
+        self._given = len(data)
         self._place = place
         self._stream = isal_zlib.decompressobj(wbits=31)
         self._ended = False
+        self._empty = 0
 
     def read(self, size: int) -> bytes:
         """Give the next `size` bytes.
@@ -56,13 +62,11 @@ class Inflater:
             raise ScanError(f"{self._place}: the gzip archive is cut short; copy or download the file again")
 
     def _inflate(self, limit: int) -> bytes:
-        if self._stream.eof:
-            rest = self._stream.unused_data
-            if not rest.startswith(GZIP_MAGIC):
-                self._ended = True
-                return b""
-            self._data = rest
-            self._stream = isal_zlib.decompressobj(wbits=31)
+        if self._stream.eof and not self._next_member():
+            return b""
+        if not self._data:
+            self._data = self._archive[self._given : self._given + _WINDOW_BYTES]
+            self._given += len(self._data)
         try:
             part = self._stream.decompress(self._data, limit)
         except _IsalError as error:
@@ -70,6 +74,25 @@ class Inflater:
                 f"{self._place}: the gzip archive is damaged ({error}); copy or download the file again"
             ) from error
         self._data = self._stream.unconsumed_tail
-        if not part and not self._data and not self._stream.eof:
+        if part:
+            self._empty = 0
+        elif not self._data and not self._stream.eof and self._given == len(self._archive):
             self._ended = True
         return part
+
+    def _next_member(self) -> bool:
+        """Go on behind the member that has ended; False where nothing follows.
+
+        The stream hands back, as a copy, what it was given and did not need. So only the first member, mostly the only
+        one, is given all there is: an archive of many would be copied as many times.
+        """
+        self._given -= len(self._stream.unused_data)
+        if bytes(self._archive[self._given : self._given + 2]) != GZIP_MAGIC:
+            self._ended = True
+            return False
+        self._empty += 1
+        if self._empty > _MOST_EMPTY:
+            raise ScanError(f"{self._place}: a gzip archive must hold a scan, {_MOST_EMPTY} empty members lie in a row")
+        self._data = b""
+        self._stream = isal_zlib.decompressobj(wbits=31)
+        return True

@@ -9,12 +9,14 @@ from typing import Protocol
 
 from ctexp.errors import ScanError
 from ctexp.scans.dicom import is_dicom, is_zip, open_series
+from ctexp.scans.dicom.parts import MAX_PARTS
 from ctexp.scans.dicom.recognise import PEEK_BYTES
 from ctexp.scans.nifti import decode_nifti
 from ctexp.scans.volume import Volume
 
 SUFFIXES = (".nii.gz", ".nii")
 MAX_FILE_BYTES = 4 << 30
+_TOLD_FILES = 1000
 
 
 @dataclass(frozen=True)
@@ -135,12 +137,21 @@ def read_scan(path: Path, options: ReadOptions = ReadOptions()) -> Volume:
 
 def _refuse_nifti_files(path: Path) -> None:
     """Tell who names a folder of NIfTI files that each of them is a scan; a DICOM series may have some beside it."""
-    files = [Path(folder) / name for folder, _, names in os.walk(path) for name in sorted(names)]
-    scans = [file for file in files if scan_suffix(file)]
-    if scans and not any(is_dicom(peek(file)) or is_zip(peek(file)) for file in files if not scan_suffix(file)):
-        some = f"{len(scans)} NIfTI files" if len(scans) > 1 else "a NIfTI file"
+    scans: list[Path] = []
+    looked = 0
+    for folder, _, names in os.walk(path):
+        files = [Path(folder) / name for name in sorted(names)]
+        scans += [file for file in files if scan_suffix(file)]
+        others = (file for file in files if not scan_suffix(file))
+        if any(is_dicom(head) or is_zip(head) for head in map(peek, others)):
+            return  # mostly the first file that is looked at
+        looked += len(files)
+        if len(scans) > _TOLD_FILES or looked > MAX_PARTS:  # whoever names a whole disk is told so by `open_series`
+            break
+    if scans and looked <= MAX_PARTS:
+        some = f"more than {_TOLD_FILES}" if len(scans) > _TOLD_FILES else f"{len(scans)}"
         raise ScanError(
-            f"{path}: a scan must be a NIfTI file or hold DICOM files, this folder holds {some}; "
+            f"{path}: a scan must be a NIfTI file or hold DICOM files, this folder holds NIfTI files ({some}); "
             f"name the file: {scans[0]}"
         )
 

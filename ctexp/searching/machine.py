@@ -1,10 +1,7 @@
 """What this machine has for workers, and why one of them died."""
 
 import itertools
-import os
-import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import psutil
@@ -14,20 +11,6 @@ def usable_cores() -> tuple[int, ...]:
     """Give the numbers of the cores that this process may use; empty where the system does not say."""
     process = psutil.Process()
     return tuple(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else ()
-
-
-def visible_gpus() -> tuple[str, ...]:
-    """Give the GPUs as `CUDA_VISIBLE_DEVICES` names them, without loading TensorFlow."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return tuple(word for word in named.split(",") if word and word != "-1")
-    if shutil.which("nvidia-smi") is None:
-        return ()
-    try:
-        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    return tuple(str(number) for number, line in enumerate(done.stdout.splitlines()) if line.startswith("GPU "))
 
 
 def share(cores: tuple[int, ...], workers: int) -> list[tuple[int, ...]]:

@@ -8,9 +8,10 @@ import psutil
 from ctexp.address import shown
 from ctexp.errors import ConfigError
 from ctexp.experiments.watch import Watch
-from ctexp.searching.machine import share, usable_cores, visible_gpus
+from ctexp.searching.machine import share, usable_cores
 from ctexp.searching.orders import Workplace
 from ctexp.searching.workers import Crew, LocalCrew, Slot
+from ctexp.tracking.gpus import visible_gpus
 
 MOST_WORKERS = 4
 """Workers where nobody says otherwise. The more there are, the fewer results a proposal has seen: with ten, a Bayesian

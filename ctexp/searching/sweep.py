@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ctexp.datasets.sources import find_source
 from ctexp.errors import ConfigError, DataError, InputError
+from ctexp.experiments.alone import alone
 from ctexp.project import Project, require_address
 from ctexp.searching.draws import planned_trials
 from ctexp.searching.material import Material, gather_material
@@ -69,7 +70,7 @@ def run_sweep(
     }
     journal = Journal.begin(store, f"sweep {definition.name}", placed.to_json(), tags)
     watch.say(f"sweep {journal.run.id} ({definition.name})")
-    with _alone(project, journal.run.id):
+    with alone(project, "sweep", journal.run.id):
         return _work(placed, (definition.trials,), project, store, journal, material, watch, staff, wished_to_stop,
                      began)  # fmt: skip
 
@@ -142,7 +143,7 @@ def resume_sweep(
             f"--resume: sweep {run_id} must be unfinished, all its {total} trials are done; "
             f"extend it with --trials {2 * total} --resume, or begin a new one"
         )
-    with _alone(project, run_id):
+    with alone(project, "sweep", run_id):
         journal = Journal(store, run_id)
         definition = dataclasses.replace(request.definition, trials=total)
         if wished is not None:  # these do not make another sweep
@@ -251,26 +252,6 @@ def _log_facts(request: SweepRequest, store: "Store", journal: "Journal", materi
     journal.run.log_text(definition.to_json(), "sweep.json")
     journal.run.log_text(all_packages(), "environment.txt")
     journal.run.log_text(split_table(data.split), "split.csv")
-
-
-@contextlib.contextmanager
-def _alone(project: Project, run_id: str) -> Iterator[None]:
-    """Be the only process on this machine that runs this sweep; the lock ends with the process."""
-    from filelock import FileLock, Timeout
-
-    folder = project.root / ".ctexp"
-    folder.mkdir(exist_ok=True)
-    lock = FileLock(folder / f"sweep-{run_id}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(f"--resume: sweep {run_id} must not be running, another process runs it") from None
-    try:
-        yield
-    finally:
-        lock.release()
-        with contextlib.suppress(OSError):
-            Path(lock.lock_file).unlink()
 
 
 @contextlib.contextmanager

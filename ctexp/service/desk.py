@@ -135,9 +135,10 @@ class Desk:
             await asyncio.sleep(seconds)
             try:
                 found = await asyncio.to_thread(self.current.look)
-            except CtexpError as error:
-                if str(error) != trouble:  # once, not every few seconds
-                    trouble = str(error)
+            except Exception as error:  # whatever a library raises, the alias is looked at again
+                words = str(error) if isinstance(error, CtexpError) else f"unforeseen {type(error).__name__}"
+                if words != trouble:  # once, not every few seconds
+                    trouble = words
                     self.metrics.count_reload(False)
                     log(f"warning: {trouble}; version {self.current.served.version} goes on answering")
                 continue

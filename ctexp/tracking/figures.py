@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from ctexp.files import spell_out
+
 TRAIN, VALIDATION, INK = "#1f77b4", "#d95f02", "#333333"  # blue and orange, told apart by colour-blind readers too
 
 History = Sequence[Mapping[str, float]]
@@ -154,7 +156,7 @@ def pictures(sheets: Sequence[tuple[str, npt.NDArray[np.float32]]], title: str, 
     whole = head + lines * (words + tall) + gap
     # Every place is known beforehand: Matplotlib's search for a layout would take longer than all drawing.
     figure = Figure(figsize=(inches, whole))
-    figure.text(0.5, 1 - 0.26 / whole, title, fontsize=11, ha="center")
+    figure.text(0.5, 1 - 0.26 / whole, spell_out(title), fontsize=11, ha="center", parse_math=False)
     for number, (caption, sheet) in enumerate(sheets):
         line, column = divmod(number, columns)
         left = gap + column * (tile + gap)
@@ -162,5 +164,6 @@ def pictures(sheets: Sequence[tuple[str, npt.NDArray[np.float32]]], title: str, 
         axes = figure.add_axes((left / inches, bottom / whole, tile / inches, tall / whole))
         axes.set_axis_off()
         axes.imshow(sheet, cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
-        figure.text((left + tile / 2) / inches, (bottom + tall + 0.07) / whole, caption, fontsize=9, ha="center")
+        figure.text((left + tile / 2) / inches, (bottom + tall + 0.07) / whole, spell_out(caption), fontsize=9,
+                    ha="center", parse_math=False)  # fmt: skip
     return figure

@@ -11,6 +11,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from ctexp.files import spell_out
+
 PAPER, INK, PALE = "#111418", "#f2f2f2", "#aab2bd"  # dark, as a reading room's screen: a white page blinds the greys
 FAINT, STRONG = 0.08, 0.60
 """Below this heat nothing is laid over the scan; this much of the scan is covered by the hottest."""
@@ -51,7 +53,9 @@ def heat_figure(slices: Sequence[HeatSlice], *, title: str, said: str, foot: str
     width, head, bottom = 2 * _PAIRS * tile + 0.95, 0.82, 0.62
     height = lines * (tall + 0.28) + head + bottom
     figure = Figure(figsize=(width, height), facecolor=PAPER)
-    figure.text(0.15 / width, 1 - 0.33 / height, title, color=INK, fontsize=14, weight="bold", parse_math=False)
+    figure.text(
+        0.15 / width, 1 - 0.33 / height, spell_out(title), color=INK, fontsize=14, weight="bold", parse_math=False
+    )
     figure.text(0.15 / width, 1 - 0.63 / height, said, color=INK, fontsize=10, parse_math=False)
     figure.text(0.15 / width, 0.16 / height, foot, color=PALE, fontsize=8.5, linespacing=1.4, parse_math=False)
     for number, one in enumerate(slices):

@@ -21,6 +21,8 @@ from ctexp.tracking.reach import require_reachable
 
 _MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 """Makes `mlflow ui` open on training runs and their charts."""
+FAILURES = (MlflowException, SQLAlchemyError, OSError)
+"""What a store that fails raises through MLflow."""
 OWNER_TAG = "ctexp.process"
 REASON_TAG = "ctexp.reason"
 
@@ -61,6 +63,8 @@ class Store:
         try:
             return self.client.get_run(run_id)
         except MlflowException as error:
+            if not is_missing(error):
+                raise unreachable(self.project, error) from error
             raise UnknownReferenceError(
                 f"run {run_id}: must be in the store {self.project.store_name}, it is not; `ctexp runs list` has them"
             ) from error
@@ -112,17 +116,28 @@ def open_store(project: Project, *, create: bool = True) -> Store:
                 location = (project.artifacts / MODEL_NAME).absolute().as_uri() if local else None
                 client.create_experiment(MODEL_NAME, artifact_location=location, tags=_MODEL_TRAINING)
                 experiment = client.get_experiment_by_name(MODEL_NAME)
-    except (MlflowException, SQLAlchemyError, OSError, Timeout) as error:
-        first = (str(error).splitlines()[0] if str(error) else type(error).__name__).replace(uri, project.store_name)
-        raise StoreUnreachableError(f"store {project.store_name}: must be reachable and writable: {first}") from error
-    if experiment is None or experiment.lifecycle_stage != "active":
-        raise WorkError(
-            f"store {project.store_name}: the experiment {MODEL_NAME} must not be deleted there; "
-            "restore it with `mlflow experiments`"
-        )
-    store = Store(project, client, experiment.experiment_id, begun=begun)
-    store.settle()
+        if experiment is None or experiment.lifecycle_stage != "active":
+            raise WorkError(
+                f"store {project.store_name}: the experiment {MODEL_NAME} must not be deleted there; "
+                "restore it with `mlflow experiments`"
+            )
+        store = Store(project, client, experiment.experiment_id, begun=begun)
+        store.settle()
+    except (*FAILURES, Timeout) as error:
+        raise unreachable(project, error) from error
     return store
+
+
+def unreachable(project: Project, error: Exception) -> StoreUnreachableError:
+    """Give the one line that stands for what MLflow, or what lies below it, says at length."""
+    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    first = first.replace(project.tracking_uri, project.store_name)
+    return StoreUnreachableError(f"store {project.store_name}: must be reachable and writable: {first}")
+
+
+def is_missing(error: MlflowException) -> bool:
+    """Tell what a store does not have, and what can be no id of it, from a store that does not answer."""
+    return error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 def join_store(project: Project, uri: str, experiment_id: str) -> Store:

@@ -1,9 +1,13 @@
 """The data of a run that is over: found by what the run, or the sweep that it belongs to, keeps of it."""
 
+import dataclasses
+from pathlib import Path
+
 import pytest
+from mlflow.exceptions import MlflowException
 
 from ctexp.config import Experiment
-from ctexp.errors import ConfigError, InputError
+from ctexp.errors import ConfigError, InputError, StoreUnreachableError, WorkError
 from ctexp.experiments.rebuild import read_text, request_of_run, sides_of_run
 from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
 from ctexp.project import Project
@@ -71,3 +75,18 @@ def test_text_that_is_not_there_is_none(store) -> None:
     assert read_text(store, run.id, "folder/text.txt") == "ü\n"
     assert read_text(store, run.id, "folder/other.txt") is None
     assert read_text(store, run.id, "text.txt") is None
+
+
+def test_a_store_that_does_not_say_is_not_a_text_that_is_not_there(store) -> None:
+    """A verdict that rests on a table must not be given without it because a server stumbled."""
+    with MlflowRun.start(store, "texts", {}) as run:
+        run.log_file(Path(__file__).parent.parent.parent / "docs" / "pictures" / "run.png", "folder")
+
+    class Stumbling:
+        def list_artifacts(self, run_id: str, path: str | None = None) -> list[object]:
+            raise MlflowException("502 Bad Gateway")
+
+    with pytest.raises(StoreUnreachableError, match="502 Bad Gateway"):
+        read_text(dataclasses.replace(store, client=Stumbling()), run.id, "validation.csv")
+    with pytest.raises(WorkError, match=r"folder/run\.png"):
+        read_text(store, run.id, "folder/run.png")

@@ -10,6 +10,8 @@ import time
 import pytest
 from mlflow import MlflowClient
 
+from ctexp.experiments.alone import alone
+from ctexp.project import Project
 from ctexp.tracking.store import OWNER_TAG
 
 EPOCHS = 6
@@ -143,12 +145,17 @@ def test_resume_refuses_what_it_cannot_go_on_with(program, scans, trained) -> No
 
 
 def test_resume_refuses_scans_that_changed(program, scans) -> None:
-    """With a scan fewer nothing is trained, the line says what was and what is, and the run stays as it was."""
+    """With a scan fewer nothing is trained, the line says what was and what is, and the run stays as it was.
+
+    Nor does a second process go on with a run that another one is about to go on with.
+    """
     own = program.folder / "own"
     shutil.copytree(scans, own)
     run_id = program.json("train", "--data", own, "--preset", "smoke", "--epochs", 1)["run_id"]
     client = _client(program)
     client.set_terminated(run_id, "KILLED")
+    with alone(Project(program.folder), "run", run_id):  # as another `--resume` does while it reads the scans
+        assert "another process runs it" in program("train", "--resume", run_id, exit_code=2).stderr
     next((own / "CT-0").iterdir()).unlink()
     assert "data.hash was" in program("train", "--resume", run_id, exit_code=2).stderr
     assert client.get_run(run_id).info.status == "KILLED"

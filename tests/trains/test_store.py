@@ -1,7 +1,9 @@
 """The store: made once by many, found by a bare `mlflow ui`, runs that end as they ended."""
 
+import dataclasses
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -12,12 +14,15 @@ import urllib.request
 
 import pytest
 from helpers.forked import Forked
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 
 from ctexp.errors import ConfigError, StoreUnreachableError, UnknownReferenceError, WorkError
+from ctexp.experiments.rebuild import read_text
 from ctexp.project import Project
 from ctexp.tracking.process import is_gone, this_process
 from ctexp.tracking.reach import require_reachable
-from ctexp.tracking.run import MlflowRun, NullRun
+from ctexp.tracking.run import MlflowRun
 from ctexp.tracking.store import OWNER_TAG, open_store
 
 
@@ -63,13 +68,58 @@ def test_status_says_how_a_run_ended(store, error, status, reason) -> None:
     assert kept.data.tags.get("ctexp.reason") == reason
 
 
-def test_null_run_takes_what_a_run_takes(tmp_path) -> None:
-    """A run that forgets has the same methods and leaves nothing behind."""
-    run = NullRun()
-    run.log(params={"a": 1}, metrics={"b": 2.0}, tags={"c": "d"}, step=3)
-    run.log_text("text", "file.txt")
-    run.log_file(tmp_path / "none", "folder")
-    assert not list(tmp_path.iterdir())
+class Failing:
+    """A client of a store that has gone away, whatever is asked of it."""
+
+    def __getattr__(self, name: str):
+        def fail(*args, **more):
+            raise MlflowException(f"API request failed at {name}\nand many more lines", error_code=INTERNAL_ERROR)
+
+        return fail
+
+
+@pytest.fixture
+def gone(store):
+    """The store, after its server went away."""
+    return dataclasses.replace(store, client=Failing())
+
+
+def test_a_store_that_goes_away_is_one_line(store, gone, tmp_path) -> None:
+    """Whatever is logged, begun or read then fails as work, in one line, and no run is said to be missing."""
+    run = MlflowRun(gone, "a" * 32)
+    (tmp_path / "file").touch()
+    for call in (
+        lambda: run.log(params={"a": 1}),
+        lambda: run.log_text("text", "text.txt"),
+        lambda: run.log_file(tmp_path / "file", "folder"),
+        lambda: run.__exit__(None, None, None),
+        lambda: MlflowRun.start(gone, "name", {}),
+        lambda: MlflowRun.resume(gone, "a" * 32),
+        lambda: gone.run("a" * 32),
+    ):
+        with pytest.raises(StoreUnreachableError) as told:
+            call()
+        assert re.fullmatch(
+            r"store sqlite:\S+: must be reachable and writable: API request failed at \w+", str(told.value)
+        )
+
+
+def test_the_error_that_ends_a_run_outlives_the_store(gone) -> None:
+    """Where the reason cannot be kept, what went wrong is still what is told."""
+    with pytest.raises(WorkError, match="the loss is no number"), MlflowRun(gone, "a" * 32):
+        raise WorkError("the loss is no number")
+
+
+def test_names_of_any_bytes_are_kept(store) -> None:
+    """File names that are no UTF-8 come into parameters, tags and tables; spelt out they are taken."""
+    name = os.fsdecode(b"M\xfcller")
+    with MlflowRun.start(store, name, {}) as run:
+        run.log(params={"data.source": name}, tags={"a": name})
+        run.log_text(f"file\n{name}\n", "table.csv")
+    kept = store.run(run.id)
+    spelt = r"M\udcfcller"
+    assert (kept.info.run_name, kept.data.params["data.source"], kept.data.tags["a"]) == (spelt, spelt, spelt)
+    assert read_text(store, run.id, "table.csv") == f"file\n{spelt}\n"
 
 
 def test_unknown_run_is_an_input_error(store) -> None:

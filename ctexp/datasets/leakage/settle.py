@@ -1,7 +1,7 @@
 """What is done about scans that are there twice: one side for both, so that no number is sweetened by a copy."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.datasets.entries import Problem
@@ -24,7 +24,7 @@ def join_copies(
         collection: the scans.
         pairs: the near-duplicates among them.
         fixed: whether a manifest or a publication says which side a scan is on; patients are left as they are then,
-            and `part_copies` looks at the sides.
+            since both may be on two sides: `part_copies` looks at these, and `join_on_sides` at the rest.
         skip_bad: leave out copies whose labels contradict each other instead of raising.
 
     Returns:
@@ -48,11 +48,10 @@ def join_copies(
         return collection, ()
     of_two = [pair for pair in pairs if pair.first.patient != pair.second.patient]
     names = _join([(pair.first.patient, pair.second.patient) for pair in of_two])
-    scans = tuple(dataclasses.replace(scan, patient=names.get(scan.patient, scan.patient)) for scan in collection.scans)
     notes = [f"{_words(pair)}: kept on one side of the split, as of one patient" for pair in of_two]
     if len(notes) > _TOLD:
         notes[_TOLD:] = [f"and {len(notes) - _TOLD} more pairs of near-duplicates, kept on one side as well"]
-    return dataclasses.replace(collection, scans=scans), tuple(notes)
+    return dataclasses.replace(collection, scans=_renamed(collection.scans, names)), tuple(notes)
 
 
 def part_copies(
@@ -93,6 +92,26 @@ def part_copies(
     }
     left_out = tuple({scan.sha256: scan for scan, _ in torn}.values())
     return Split(**keep, left_out=(*split.left_out, *left_out)), problems
+
+
+def join_on_sides(collection: Collection, split: Split, pairs: Sequence[Pair]) -> tuple[Collection, Split]:
+    """Make the patients of near-duplicates that a fixed split has on one side one patient: folds are dealt from it.
+
+    Args:
+        collection: the scans.
+        split: a fixed one of them, in which `part_copies` has left no copies on two sides.
+        pairs: the near-duplicates.
+    """
+    sides = {scan.sha256: side for side in SIDES for scan in getattr(split, side)}
+    both = [pair for pair in pairs if {pair.first.sha256, pair.second.sha256} <= sides.keys()]
+    names = _join([(pair.first.patient, pair.second.patient) for pair in both])
+    renamed = {side: _renamed(getattr(split, side), names) for side in SIDES}
+    scans = _renamed(collection.scans, names)
+    return dataclasses.replace(collection, scans=scans), Split(**renamed, left_out=split.left_out)
+
+
+def _renamed(scans: Sequence[LabelledScan], patients: Mapping[str, str]) -> tuple[LabelledScan, ...]:
+    return tuple(dataclasses.replace(scan, patient=patients.get(scan.patient, scan.patient)) for scan in scans)
 
 
 def _join(couples: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`ctexp runs compare`: what differs between runs, and whether it made a difference on the same scans."""
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from ctexp.datasets.labels import LABEL_WORDS
 from ctexp.errors import InputError, WorkError
 from ctexp.experiments.comparing.listing import estimates_of, find_run, kind_of, name_a_trial
 from ctexp.experiments.comparing.settings import differing, settings_of
 from ctexp.experiments.rebuild import read_text
+from ctexp.learning.evaluation import sure_logits
 from ctexp.learning.intervals import Estimate, auc, proportion
 from ctexp.learning.paired import PairedTest, delong_test, mcnemar_test
 
@@ -35,8 +38,9 @@ class Answered:
         file: name of the scan's file.
         sha256: of its content.
         label: 0 normal, 1 abnormal.
-        logit: as the run kept it; only its order is used.
-        abnormal: probability of abnormal.
+        logit: as the network said it.
+        abnormal: probability of abnormal, calibrated.
+        calibrated: its logit, which orders the scans; None in tables of before it was kept.
     """
 
     file: str
@@ -44,6 +48,7 @@ class Answered:
     label: int
     logit: float
     abnormal: float
+    calibrated: float | None = None
 
 
 @dataclass(frozen=True)
@@ -173,20 +178,24 @@ def read_side(store: "Store", run: "MlflowEntity") -> Side:
 
 
 def read_answers(text: str, place: str) -> dict[str, Answered]:
-    """Read a table of answers (file, sha256, label, logit, abnormal).
+    """Read a table of answers (file, sha256, label, logit, calibrated, abnormal).
 
     Raises:
         WorkError: it is no such table.
     """
-    words = {"normal": 0, "abnormal": 1}
+    labels = {word: label for label, word in LABEL_WORDS.items()}
     try:
-        rows = [
-            Answered(row["file"], row["sha256"], words[row["label"]], float(row["logit"]), float(row["abnormal"]))
-            for row in csv.DictReader(text.splitlines())
-        ]
+        rows = [_answered(row, labels[row["label"]]) for row in csv.DictReader(io.StringIO(text))]
     except (KeyError, TypeError, ValueError) as error:
         raise WorkError(f"{place}: its table of answers must be whole: {error}") from error
     return {row.sha256: row for row in rows}
+
+
+def _answered(row: Mapping[str, str], label: int) -> Answered:
+    """Read a row; the probability is the calibrated logit's where that is kept, since the table rounds it."""
+    calibrated = float(row["calibrated"]) if row.get("calibrated") else None
+    abnormal = float(row["abnormal"] if calibrated is None else special.expit(calibrated))
+    return Answered(row["file"], row["sha256"], label, float(row["logit"]), abnormal, calibrated)
 
 
 def compare_sides(sides: Sequence[Side]) -> Comparison:
@@ -200,8 +209,7 @@ def compare_sides(sides: Sequence[Side]) -> Comparison:
         return Comparison(tuple(sides), differences, (), (), (), (), tuple(remarks))
     rows = [[side.answers[sha256] for sha256 in common] for side in sides]
     labels = np.array([row.label for row in rows[0]], dtype=np.int64)
-    # One clock for all: a table's logits may be uncalibrated, their order is that of the probabilities.
-    scores = [_scores(each) for each in rows]
+    scores = [scores_of(each) for each in rows]
     called = [np.array([row.abnormal >= side.threshold for row in each], dtype=np.int64)
               for side, each in zip(sides, rows, strict=True)]  # fmt: skip
     estimates = tuple(
@@ -222,13 +230,14 @@ def compare_sides(sides: Sequence[Side]) -> Comparison:
     return Comparison(tuple(sides), differences, tuple(common), estimates, pairs, tuple(disagreements), tuple(remarks))
 
 
-def _scores(rows: Sequence[Answered]) -> npt.NDArray[np.float64]:
-    """Give the logits, or what is left of them in the probabilities where one was not kept as a number."""
-    logits = np.array([row.logit for row in rows])
-    if np.isfinite(logits).all():
-        return logits
-    given: npt.NDArray[np.float64] = special.logit(np.clip([row.abnormal for row in rows], 1e-15, 1 - 1e-15))
-    return given
+def scores_of(rows: Sequence[Answered]) -> npt.NDArray[np.float64]:
+    """Give what orders the scans, (n,) float64: calibrated logits, or what is left of them in the probabilities.
+
+    Repeats of folds are calibrated one by one, so that the mean of their raw logits may have another order. A table
+    that keeps no calibrated logits is of one temperature, or of an earlier ctexp: the raw ones stand in there.
+    """
+    logits = np.array([row.logit if row.calibrated is None else row.calibrated for row in rows])
+    return logits if np.isfinite(logits).all() else sure_logits([row.abnormal for row in rows])
 
 
 def _remarks(sides: Sequence[Side], common: Sequence[str], contradicted: int) -> list[str]:

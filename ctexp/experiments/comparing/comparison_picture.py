@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ctexp.errors import InputError, WorkError
-from ctexp.experiments.comparing.compare import Comparison
+from ctexp.experiments.comparing.compare import Comparison, scores_of
 from ctexp.files import atomic_write
 from ctexp.learning.evaluation import Outputs, roc_points
 
@@ -39,9 +39,9 @@ def draw_comparison(found: Comparison, out: Path) -> None:
         intervals = {word: each[key] for key, word in (("auc", "AUC"), ("accuracy", "accuracy"))}
         shown.append(
             Shown(
-                name=f"{name} {side.short} {side.name}"[:30],
+                name=f"{name} {side.short} {side.name}"[:30].replace("$", r"\$"),  # no formula
                 intervals={word: (one.value, one.low, one.high) for word, one in intervals.items()},
-                roc=roc_points(Outputs(labels, np.array([row.logit for row in mine]))),
+                roc=roc_points(Outputs(labels, scores_of(mine))),
                 probabilities=np.array([row.abnormal for row in mine]),
                 threshold=side.threshold,
             )

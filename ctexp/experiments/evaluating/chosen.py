@@ -97,7 +97,7 @@ def choose_scans(
         data = data_of_run(store, version.run_id, manifest.scan, project, watch, of_sweep)
         scans = data.split.validation if on == "validation" else data.split.test
         sides = {scan.sha256: side for side in SIDES for scan in getattr(data.split, side)}
-        if on == "validation" and any(scan.sha256 in taught_by(manifest, sides) for scan in scans):
+        if on == "validation" and not taught_by(manifest, sides).isdisjoint(scan.sha256 for scan in scans):
             raise DataError(
                 f"--on validation: scans must not have taught the version, {version.name} {version.version} is made of "
                 f"networks that were each trained on most of them; run {version.run_id} has what each said of those "

@@ -17,11 +17,10 @@ from ctexp.errors import WorkError
 from ctexp.experiments.evaluating.audit import Ask, audit
 from ctexp.experiments.evaluating.chosen import choose_scans
 from ctexp.experiments.evaluating.evaluation_report import EvaluationReport
-from ctexp.experiments.evaluating.judge import sure_logits
 from ctexp.experiments.rebuild import RequestOfSweep
 from ctexp.experiments.watch import Watch
 from ctexp.learning.baseline import mean_hu_auc
-from ctexp.learning.evaluation import Outputs, confusion
+from ctexp.learning.evaluation import Outputs, confusion, sure_logits
 from ctexp.learning.measures import all_estimates, calibration_error_by_chance
 from ctexp.project import Project
 

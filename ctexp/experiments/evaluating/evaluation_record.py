@@ -1,6 +1,5 @@
 """What the run of an evaluation keeps."""
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +8,7 @@ from ctexp.experiments.evaluating.chosen import WHERE, Chosen, Kind
 from ctexp.experiments.evaluating.evaluation_report import KIND, EvaluationReport
 from ctexp.experiments.training.record import NOTE_TAG
 from ctexp.experiments.training.tables import predictions_table
+from ctexp.files import json_text
 from ctexp.learning.calibration import reliability
 from ctexp.learning.evaluation import Outputs, roc_points
 from ctexp.learning.measures import bins_for
@@ -119,9 +119,9 @@ def log_evaluation(run: Run, report: EvaluationReport, outputs: Outputs) -> None
     if chosen.kind in TABLE:
         run.log_text(predictions_table(chosen.scans, outputs), TABLE[chosen.kind])
     if chosen.site:
-        run.log_text(json.dumps(chosen.site.as_json(), indent=2) + "\n", "site.json")
+        run.log_text(json_text(chosen.site.as_json()) + "\n", "site.json")
     if report.controls is not None:
-        run.log_text(json.dumps([one.as_json() for one in report.controls], indent=2) + "\n", "audit.json")
+        run.log_text(json_text([one.as_json() for one in report.controls]) + "\n", "audit.json")
 
 
 def summary(report: EvaluationReport) -> str:

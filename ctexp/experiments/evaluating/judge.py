@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from ctexp.config import check
 from ctexp.datasets.batches import load_inputs
@@ -23,7 +22,7 @@ from ctexp.errors import DataError, InputError
 from ctexp.experiments.evaluating.enough import enough
 from ctexp.experiments.rebuild import RequestOfSweep, data_of_run, request_of_run, sides_of_run
 from ctexp.experiments.watch import Watch
-from ctexp.learning.evaluation import Outputs
+from ctexp.learning.evaluation import Outputs, sure_logits
 from ctexp.learning.intervals import auc
 from ctexp.learning.paired import PairedTest, delong_test, paired_loss
 from ctexp.project import Project
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from ctexp.registry.references import ModelVersion
     from ctexp.tracking.store import Store
 
-_SUREST = 1e-15
 _Z = NormalDist().inv_cdf(0.95)
 
 
@@ -253,9 +251,3 @@ def _logits(
             raise DataError(str(one.error))
     answers = [predictor.ask(load_inputs(cache, [scan])).mean(axis=0) for scan in scans]
     return sure_logits(np.concatenate(answers))
-
-
-def sure_logits(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Give the logits of probabilities; one that was rounded to 0 or 1 counts as 1e-15 from it, 34.5 nats if wrong."""
-    logits: npt.NDArray[np.float64] = special.logit(np.clip(probabilities, _SUREST, 1 - _SUREST))
-    return logits

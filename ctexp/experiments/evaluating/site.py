@@ -111,7 +111,8 @@ def unknown_scans(collection: Collection, sides: Mapping[str, str], *, skip: boo
             f"--on {collection.source}: scans must be new to the version, {len(seen)} of {len(collection.scans)} are "
             f"its own ({counts}), {seen[0].path} among them; remove them, or leave them out by --skip-bad{tested}"
         )
-    kept = tuple(scan for scan in collection.scans if scan not in seen)
+    known = {scan.sha256 for scan in seen}
+    kept = tuple(scan for scan in collection.scans if scan.sha256 not in known)
     if {scan.label for scan in kept} != {0, 1}:
         raise DataError(
             f"--on {collection.source}: scans of both classes must be new to the version, only {len(kept)} are new"

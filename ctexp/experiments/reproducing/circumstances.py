@@ -13,6 +13,8 @@ _NAMES: dict[str, Group] = {
     "split.hash": "data",
 }
 _PREFIXES: dict[str, Group] = {"version.": "packages", "hardware.": "hardware"}
+_GPU = "hardware.gpu"
+"""Recorded only where there is one."""
 _GROUPS: tuple[Group, ...] = ("code", "packages", "data", "hardware")
 
 
@@ -26,9 +28,8 @@ class Difference:
     now: str | None
 
     def __str__(self) -> str:
-        before, now = (value if value is not None else "not recorded" for value in (self.before, self.now))
-        if self.group == "packages":
-            before, now = (value if value is not None else "not installed" for value in (self.before, self.now))
+        absent = "not installed" if self.group == "packages" else "none" if self.name == _GPU else "not recorded"
+        before, now = (value if value is not None else absent for value in (self.before, self.now))
         return f"{self.group}: {self.name} was {before}, is {now}"
 
 

@@ -31,7 +31,8 @@ class Answers:
 
     Attributes:
         raw: as trained.
-        calibrated: the answers; their ROC curve is `raw`'s.
+        calibrated: the answers. Of one network, or of one set of folds, their ROC curve is `raw`'s; repeats of folds
+            have a temperature each, and may order the scans otherwise.
         judged: calibrated as well, each part of the scans by a temperature of the others, so that no scan is judged by
             a temperature that it helped to find; None where the patients are too few to be parted.
         temperature: of the version, fitted to all of the scans.

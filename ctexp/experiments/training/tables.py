@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 
 from ctexp.datasets.collection import Collection, LabelledScan
@@ -25,11 +26,20 @@ def data_facts(collection: Collection, split: Split) -> dict[str, object]:
         "data.near_duplicates": collection.near_duplicates,
         "split.hash": split.hash,
     }
-    facts |= {f"data.class.{name}": count for name, count in collection.class_counts.items()}
+    if split.left_out:
+        facts["data.left_out"] = len(split.left_out)
+    for name, count in collection.class_counts.items():
+        key = f"data.class.{_as_key(name)}"
+        facts[key] = count + int(str(facts.get(key, 0)))  # two names may come to the same key
     for side, counts in split.counts().items():
         facts |= {f"data.{side}.{word}": count for word, count in counts.items()}
     facts |= {f"data.{side}.patients": count for side, count in split.patients().items()}
     return facts
+
+
+def _as_key(name: str) -> str:
+    """Spell a class's name as MLflow takes it in a key: it refuses most signs, and long keys."""
+    return re.sub(r"[^\w.\- :]", "_", name)[:150] or "_"
 
 
 def split_table(split: Split) -> str:
@@ -44,18 +54,21 @@ def split_table(split: Split) -> str:
 
 
 def predictions_table(scans: Sequence[LabelledScan], outputs: Outputs, answers: Outputs | None = None) -> str:
-    """Give each validation scan's truth, logit and probability of abnormal as CSV.
+    """Give each validation scan's truth, logit, and calibrated logit and probability of abnormal as CSV.
 
     Args:
         scans: the scans.
         outputs: what the network said of them.
-        answers: the same calibrated, whose probabilities are then written; the logits stay the network's.
+        answers: the same calibrated. Several repeats of folds have a temperature each, so that the order of the scans
+            may be another than that of `outputs`; None where nothing is calibrated.
     """
+    answers = answers or outputs
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "sha256", "label", "logit", "abnormal"])
-    for scan, logit, probability in zip(scans, outputs.logits, (answers or outputs).probabilities, strict=True):
-        writer.writerow([scan.path.name, scan.sha256, WORDS[scan.label], repr(float(logit)), f"{probability:.6f}"])
+    writer.writerow(["file", "sha256", "label", "logit", "calibrated", "abnormal"])
+    for scan, raw, logit, probability in zip(scans, outputs.logits, answers.logits, answers.probabilities, strict=True):
+        numbers = [repr(float(raw)), repr(float(logit)), f"{probability:.6f}"]
+        writer.writerow([scan.path.name, scan.sha256, WORDS[scan.label], *numbers])
     return text.getvalue()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ctexp.datasets.sources import find_source
 from ctexp.datasets.splits import Split
 from ctexp.errors import DataError, InputError, UnknownReferenceError
+from ctexp.experiments.alone import alone
 from ctexp.experiments.data import Prepared, prepare_data
 from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
 from ctexp.experiments.training.folds import deal_folds, learn_folds, taught
@@ -98,14 +99,22 @@ def resume_training(run_id: str, project: Project, watch: Watch, *, force: bool 
     if part := part_of_id(run_id):
         raise UnknownReferenceError(f"--resume {run_id}: {part}")
 
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
-    from ctexp.tracking.run import MlflowRun
     from ctexp.tracking.store import open_store
 
     began = time.monotonic()
     store = open_store(project, create=False)
+    with alone(project, "run", run_id):
+        return _resume(run_id, store, project, watch, began, force=force)
+
+
+def _resume(
+    run_id: str, store: "Store", project: Project, watch: Watch, began: float, *, force: bool
+) -> TrainingReport:
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    from ctexp.tracking.run import MlflowRun
+
     logged = store.run(run_id)
     _require_interrupted(logged, force=force)
     parent = logged.data.tags.get(PARENT_TAG)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ctexp.errors import WorkError
-from ctexp.files import atomic_write
+from ctexp.files import atomic_write, spell_out
 from ctexp.scans.frame import body_centre
 from ctexp.scans.volume import Volume
 
@@ -128,7 +128,7 @@ class ContactSheet:
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         low, high = LUNG_WINDOW_HU
         head = f"{title}, worst first; axial and coronal, patient's right on the left, {low:g} to {high:g} HU"
-        axes.text(_GAP, 17, head, fontsize=8, va="center", family="DejaVu Sans")
+        axes.text(_GAP, 17, spell_out(head), fontsize=8, va="center", family="DejaVu Sans", parse_math=False)
         for place, (number, name, verdict, reason) in enumerate(scans):
             top, left = 24 + place // COLUMNS * tile[0] + _GAP, place % COLUMNS * tile[1] + _GAP
             inner = (slice(top + _FRAME, top + _FRAME + SIDE), slice(left + _FRAME, left + _FRAME + 2 * SIDE))
@@ -139,12 +139,12 @@ class ContactSheet:
             ]
             paper[inner] = 40 if image is None else image[:, :, None]
             below = top + SIDE + 2 * _FRAME
-            axes.text(left, below + 10, _short(name, 58), fontsize=7.5, va="center", parse_math=False)
+            axes.text(left, below + 10, _short(spell_out(name), 58), fontsize=7.5, va="center", parse_math=False)
             words = f"{verdict}: {reason}" if reason and image is not None else verdict
             if image is None:
-                axes.text(left + 14, top + 20, textwrap.fill(reason, 62), fontsize=7, va="top", color="white",
-                          parse_math=False)  # fmt: skip
-            axes.text(left, below + 24, _short(words, 58, end=True), fontsize=7.5, va="center", color=colour,
+                told = textwrap.fill(spell_out(reason), 62)
+                axes.text(left + 14, top + 20, told, fontsize=7, va="top", color="white", parse_math=False)
+            axes.text(left, below + 24, _short(spell_out(words), 58, end=True), fontsize=7.5, va="center", color=colour,
                       weight="bold", parse_math=False)  # fmt: skip
         axes.imshow(paper, interpolation="nearest", aspect="auto")
         axes.set_axis_off()

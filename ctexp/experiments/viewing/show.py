@@ -9,7 +9,7 @@ import numpy as np
 from ctexp.config import Experiment, ScanSettings
 from ctexp.datasets.augment import apply_change, draw_change
 from ctexp.errors import WorkError
-from ctexp.files import atomic_write
+from ctexp.files import atomic_write, spell_out
 from ctexp.scans.prepare import prepare
 from ctexp.scans.quality import assess
 from ctexp.scans.read import ReadOptions, open_scan
@@ -75,7 +75,7 @@ def draw_scan(
         axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
         axes.set_title(caption, fontsize=10)
         axes.axis("off")
-    figure.suptitle(path.name)
+    figure.suptitle(spell_out(path.name), parse_math=False)
     try:
         with atomic_write(out) as stream:
             figure.savefig(stream, format="png", dpi=110)

@@ -109,11 +109,13 @@ def looks_of_data(store: "Store", data_hash: str | None) -> "tuple[Look, ...] | 
         store: whose ledger.
         data_hash: of the collection; None finds none.
     """
+    from mlflow.exceptions import MlflowException
+
     from ctexp.registry.ledger import looks
 
     try:
         return tuple(look for look in looks(store) if look.data_hash == data_hash)
-    except WorkError:
+    except (WorkError, MlflowException):
         return None
 
 

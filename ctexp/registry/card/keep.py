@@ -33,8 +33,8 @@ def keep_card(store: "Store", version: "ModelVersion") -> None:
     """
     from mlflow.exceptions import MlflowException
 
-    card = compose_card(gather_facts(store, version))
     try:
+        card = compose_card(gather_facts(store, version))
         # The version's own `model_id` is empty; its source names the logged model, `models:/m-...`.
         source = str(store.client.get_model_version(version.name, version.version).source)
         if not source.startswith(_LOGGED):  # registered by something else from a folder
