@@ -84,7 +84,6 @@ class RayCrew:
         self._watch = watch
         self._slots = [self._hire() for _ in range(workers)]
         self._last_ready = self._last_check = time.monotonic()
-        self._stopping = False
         self._home = ray.get_runtime_context().get_node_id()
 
     def _hire(self) -> _Slot:
@@ -184,7 +183,6 @@ class RayCrew:
 
     def stop(self) -> None:
         """Ask all to stop after their epoch."""
-        self._stopping = True
         for slot in self._slots:
             if slot.is_ready:
                 slot.actor.stop.remote()

@@ -1,4 +1,4 @@
-"""One run: the protocol that trainings write to, MLflow behind it, and nothing behind it."""
+"""One run: the protocol that trainings write to, and MLflow behind it."""
 
 import contextlib
 import tempfile
@@ -46,31 +46,6 @@ class Run(Protocol):
 
     def log_file(self, file: Path, folder: str, *, durable: bool = False) -> None:
         """Keep a copy of a file in a folder of the run's artifacts; durable, it outlasts a power cut that follows."""
-
-
-class NullRun:
-    """A run that forgets everything, for trainings nobody wants kept."""
-
-    id = "none"
-
-    def log(
-        self,
-        *,
-        params: Mapping[str, object] | None = None,
-        metrics: Mapping[str, float] | None = None,
-        tags: Mapping[str, str] | None = None,
-        step: int = 0,
-    ) -> None:
-        """Forget."""
-
-    def log_text(self, text: str, path: str) -> None:
-        """Forget."""
-
-    def log_figure(self, figure: "Figure", path: str) -> None:
-        """Forget."""
-
-    def log_file(self, file: Path, folder: str, *, durable: bool = False) -> None:
-        """Forget."""
 
 
 class MlflowRun:
