@@ -26,8 +26,10 @@ _COMMANDS = """\
 Written from the program by `python docs/reference/write.py`; `ctexp COMMAND --help` says the same.
 
 Answers go to stdout, narration and progress to stderr; with `--json` stdout has one JSON value and nothing else.
-Exit code 0: done. 1: the work failed, or one of several scans did. 2: the input is wrong. 130: Ctrl-C.
-An error is one line, `error: place: rule, value, remedy`; `--debug`, anywhere on the line, adds the traceback.
+Exit code 0: done. 1: the work failed, or one of several scans did. 2: the input is wrong. 130: Ctrl-C; a
+service ends with 0 then.
+An error is one line, `error: place: rule, value, remedy`, and one more for each scan that it lists; `--debug`,
+anywhere on the line, adds the traceback.
 Switches (options without a value) are off unless given. What settings without a default come to is said by the preset:
 [settings](settings.md).
 
@@ -45,9 +47,10 @@ _SETTINGS = """\
 
 Written from the program by `python docs/reference/write.py`.
 
-Every key can stand in a settings file (`ctexp train --config FILE`), under `[settings]` of a sweep file, and, but for
-those named in [the sweep file's page](../../sweeps/README.md), in its `[space]`. MLflow shows them as the parameters of
-a run. A value that breaks a rule, or a key that is not here, is refused with a line that says what would be right.
+Every key can stand in a settings file (`ctexp train --config FILE`); but for `training.epochs` and `training.monitor`,
+which have words of their own there, under `[settings]` of a sweep file; and, but for those named in [the sweep file's
+page](../../sweeps/README.md), in its `[space]`. MLflow shows them as the parameters of a run. A value that breaks a
+rule, or a key that is not here, is refused with a line that says what would be right.
 """
 
 
