@@ -188,7 +188,10 @@ def test_nothing_to_check(tmp_path: Path) -> None:
 def test_pages_hold_every_scan(collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages are PNG, as many as needed, and the frame of the first tile has the colour of the worst verdict."""
     monkeypatch.setattr(contact, "ROWS", 1)
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
     done = run(collection, "--pictures", tmp_path / "pages", "--json")
+    made = {path for path in tmp_path.rglob("*") if path.is_file()} - before
+    assert {path.parent for path in made} == {tmp_path / "pages"}  # no cache, no store: nothing but the pictures
     pages = [Path(page) for page in json.loads(done.stdout)["pages"]]
     assert pages == [tmp_path / "pages" / "page-001.png", tmp_path / "pages" / "page-002.png"]
     assert sorted((tmp_path / "pages").iterdir()) == pages

@@ -91,7 +91,8 @@ def test_a_proxy_of_another_kind_is_left_to_mlflow(monkeypatch: pytest.MonkeyPat
     "words",
     [("models", "list"), ("models", "promote"), ("models", "rollback", "--reason", "x"), ("models", "history"),
      ("runs", "list"), ("evaluate",), ("reproduce", "abcdef"), ("train", "--data", "phantom"),
-     ("train", "--resume", "abcdef"), ("sweep", "smoke", "--data", "phantom"), ("predict", "scan.nii")],
+     ("train", "--resume", "abcdef"), ("sweep", "smoke", "--data", "phantom"), ("predict", "scan.nii"),
+     ("serve", "--port", "0")],
 )  # fmt: skip
 def test_every_command_says_that_the_server_is_down(words, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line with the remedy, exit 1, and nothing is left in the folder."""

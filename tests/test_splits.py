@@ -172,6 +172,12 @@ class TestManifest:
         split = split_collection(collection(scans), SplitSettings(scheme=scheme, test=0.5), seed)  # type: ignore[arg-type]
         assert {one.path: side for side in SIDES for one in getattr(split, side)} == {o.path: o.side for o in scans}
 
+    def test_the_test_may_be_kept_elsewhere(self) -> None:
+        """A manifest without a test line locks nothing away; the other sides are what it says."""
+        scans = [scan(number, number % 2, side=SIDES[number // 2 % 2]) for number in range(8)]
+        split = split_collection(collection(scans), SplitSettings(), 0)
+        assert (len(split.train), len(split.validation), split.test, split.left_out) == (4, 4, (), ())
+
     def test_random_ignores_them(self) -> None:
         """Asked for a random split, the manifest's column is not used."""
         scans = self.scans()

@@ -103,7 +103,8 @@ def test_git_sees_no_scan_store_or_cache(tmp_path: Path) -> None:
     """In a started folder git offers the sweeps and READMEs to commit, and nothing that holds data."""
     start_project(tmp_path, builtin_folder())
     private = ("scan.nii", "a/scan.nii.gz", "a/1.dcm", "export.zip", "data/x/IM0001", "mlflow.db", "mlflow.db-wal",
-               "mlruns/ctexp/1/artifacts/split.csv", ".ctexp/cache/a.npy")  # fmt: skip
+               "mlruns/ctexp/1/artifacts/split.csv", ".ctexp/cache/a.npy", "scans/p/IM0001",
+               "sheets/page-001.png")  # fmt: skip
     for name in private:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

@@ -132,6 +132,23 @@ def test_damage_is_said(store: Store, run: MlflowRun, damage) -> None:
         checkpoints.load_checkpoint(store, run.id, 1, network)
 
 
+def test_code_in_a_network_is_not_run(store: Store, run: MlflowRun, tmp_path: Path) -> None:
+    """A saved network that somebody was handed may hold a function of theirs: Keras refuses it, and never calls it."""
+    import keras
+
+    network = build(0)
+    checkpoints.leave_network(store, run, network, 2)
+    mark = tmp_path / "called"
+    inner = keras.Input((4,))
+    code = compile(f"lambda x: open({str(mark)!r}, 'w') and x", "handed", "eval")
+    handed = keras.Model(inner, keras.layers.Lambda(eval(code))(inner))  # noqa: S307 - this test plays the attacker
+    handed.save(file(store, run, "epoch-0002.keras"))
+    mark.unlink()
+    with pytest.raises(UnknownReferenceError, match="Lambda"):
+        checkpoints.load_checkpoint(store, run.id, 2, network)
+    assert not mark.exists()
+
+
 def test_another_networks_arrays_are_refused(store: Store, run: MlflowRun) -> None:
     """A checkpoint of other filters does not fill a network by accident."""
     checkpoints.save_checkpoint(run, build(1), 1)

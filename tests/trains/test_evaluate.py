@@ -84,6 +84,9 @@ def test_test_is_looked_at_under_the_ledger(project) -> None:
     assert f"This is look {number + 1} of this test set" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "Research software; not a medical device." in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "PPV and NPV hold where 50 % of the scans are abnormal, as here." in said
+    assert f"would have a calibration error of {first['ece_by_chance']:.3f} on so many scans." in said
     tags = client_of(project).get_registered_model("ctexp").tags
     facts = json.loads(tags[first["look"]["key"]])
     assert facts["evaluation"] == first["run_id"]

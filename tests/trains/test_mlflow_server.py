@@ -43,7 +43,8 @@ def ask(trained) -> Iterator[Ask]:
 
     def send(body: object) -> tuple[int, dict]:
         address = f"http://127.0.0.1:{port}/invocations"
-        request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        form, content = ("text/csv", body) if isinstance(body, str) else ("application/json", json.dumps(body))
+        request = urllib.request.Request(address, content.encode(), {"Content-Type": form})
         try:
             with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310 - our own address
                 return reply.status, json.loads(reply.read())
@@ -112,6 +113,8 @@ def test_server_answers_and_refuses(ask, trained, scans, tmp_path) -> None:
     code, reply = ask({"dataframe_records": [{"path": str(path)}, {"path": "/nowhere.nii"}]})
     assert (code, "predictions" in reply) == (400, False)
     assert reply["message"].startswith("row 2: /nowhere.nii: ")
+    code, _ = ask(f"path\n{path}\n")  # CSV bodies are not taken
+    assert code == 400
     code, reply = ask({"inputs": [array.tolist()]})
     assert code == 400
     assert reply["message"].endswith('a bare array is sent as {"inputs": {"array": [...]}}')

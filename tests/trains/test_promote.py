@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from typer.testing import CliRunner, Result
 
 from ctexp.cli.main import app
@@ -56,6 +57,14 @@ def champion(ask: Ask) -> str:
     return next(one["version"] for one in listed if "champion" in one["aliases"])
 
 
+def kept_card(program, version: str) -> dict[str, str]:
+    """The table at the head of the card that lies with a version's files."""
+    source = MlflowClient(f"sqlite:///{program.folder / 'mlflow.db'}").get_model_version("ctexp", version).source
+    folder = program.folder / "mlruns" / "ctexp" / "models" / source.removeprefix("models:/") / "artifacts"
+    rows = [line.strip("| ").split(" | ") for line in (folder / "card.md").read_text().splitlines() if " | " in line]
+    return {row[0].strip(): row[1].strip(" |") for row in rows if len(row) == 2}
+
+
 def test_list_shows_every_version(ask) -> None:
     """The newest is first; alias, time, run, AUC with interval and n, and that the scans are synthetic are told."""
     listed = answer(ask, "list")["versions"]
@@ -86,11 +95,13 @@ def test_promotion_rollback_and_their_history(ask, program, scans) -> None:
     done = ask("promote", "models:/ctexp/2", "--reason", "the same again")
     assert "@champion is version 2 (was version 1)" in done.stdout
     assert champion(ask) == answers() == "2"
+    assert [kept_card(program, version)["aliases"] for version in "12"] == ["none", "@champion"]
     again = ask("promote", "models:/ctexp/2", exit_code=2)
     assert again.stderr.startswith("error: models:/ctexp/2: must be another version than the champion")
     back = answer(ask, "rollback", "--reason", "only a test")
     assert (back["model"]["version"], back["before"]) == ("1", "2")
     assert champion(ask) == "1"
+    assert [kept_card(program, version)["aliases"] for version in "12"] == ["@champion", "none"]
     history = answer(ask, "history")
     assert history["champion"] == "1"
     assert history["agrees"]

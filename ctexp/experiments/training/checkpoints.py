@@ -86,7 +86,7 @@ def load_checkpoint(store: Store, run_id: str, epoch: int, network: "keras.Model
                 import keras
 
                 # Safe mode: a file that holds code is refused.
-                network.set_weights(keras.saving.load_model(file, compile=False).get_weights())
+                network.set_weights(keras.saving.load_model(file, compile=False, safe_mode=True).get_weights())
             else:
                 _put_back(Path(file), network)
         except (MlflowException, OSError, ValueError) as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import mlflow
 import nibabel as nib
 import numpy as np
 import pytest
@@ -120,3 +121,14 @@ def dicom_zip(scan) -> bytes:
             one.save_as(stream, enforce_file_format=True)
             archive.writestr(f"series/{number:03}.dcm", stream.getvalue())
     return packed.getvalue()
+
+
+@pytest.fixture
+def second(trained) -> Iterator[str]:
+    """Another version, with the files of the first; the test takes back the aliases that it sets."""
+    mlflow.set_tracking_uri(f"sqlite:///{trained.program.folder / 'mlflow.db'}")
+    store = trained.program.client()
+    first = store.get_model_version("ctexp", "1")
+    version = str(store.create_model_version("ctexp", first.source, first.run_id, model_id=first.model_id).version)
+    yield version
+    store.delete_model_version("ctexp", version)

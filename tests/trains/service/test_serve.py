@@ -11,20 +11,12 @@ import zlib
 from collections.abc import Iterator
 
 import httpx
-import mlflow
 import nibabel as nib
 import numpy as np
 import pytest
+from helpers.uploads import upload
 
 from ctexp.service.schema import AnswerSchema, ErrorSchema
-
-TOKEN = "0123456789abcdef" * 2
-"""Of the service that has one."""
-
-
-def upload(client: httpx.Client, content: bytes, name: str = "scan.nii.gz", **query: object) -> httpx.Response:
-    """Send a file as a form does."""
-    return client.post("/predict", files={"scan": (name, content)}, params=query)
 
 
 def test_answer_is_the_command_lines(trained, client, scan, dicom_zip) -> None:
@@ -54,6 +46,29 @@ def test_refused_scan_says_why_and_can_be_forced(client, scan) -> None:
     forced = upload(client, windowed, "window.nii", force=True)
     assert forced.status_code == 200
     assert forced.json()["forced"] is True
+
+
+def test_a_series_is_read_as_predict_reads_it(client, dicom_zip) -> None:
+    """`series` picks one or says that there is none; a missing slice is interpolated only where that is wished."""
+    pydicom = pytest.importorskip("pydicom")
+    with zipfile.ZipFile(io.BytesIO(dicom_zip)) as whole:
+        slices = {name: whole.read(name) for name in whole.namelist()}
+    series = str(pydicom.dcmread(io.BytesIO(next(iter(slices.values())))).SeriesInstanceUID)
+    plain = upload(client, dicom_zip, "a.zip")
+    assert upload(client, dicom_zip, "a.zip", series=series).json() == plain.json()
+    other = upload(client, dicom_zip, "a.zip", series="1.2.3")
+    assert (other.status_code, other.json()["error"].partition(": ")[0]) == (422, "a.zip")
+    assert "1.2.3" in other.json()["error"]
+    cut = io.BytesIO()
+    with zipfile.ZipFile(cut, "w") as archive:
+        for number, (name, content) in enumerate(slices.items()):
+            if number != len(slices) // 2:
+                archive.writestr(name, content)
+    refused = upload(client, cut.getvalue(), "cut.zip")
+    assert (refused.status_code, "1 slice is missing" in refused.json()["error"]) == (422, True)
+    filled = upload(client, cut.getvalue(), "cut.zip", allow_gaps=True)
+    assert filled.status_code == 200
+    assert filled.json()["abnormal"] == pytest.approx(plain.json()["abnormal"], abs=0.1)
 
 
 def bomb(shape: tuple[int, int, int], mebibytes: int) -> bytes:
@@ -168,17 +183,6 @@ def _busy(service, client: httpx.Client, content: bytes) -> str:
             one.close()
 
 
-@pytest.fixture
-def second(trained) -> Iterator[str]:
-    """Another version, with the files of the first; the test takes back the aliases that it sets."""
-    mlflow.set_tracking_uri(f"sqlite:///{trained.program.folder / 'mlflow.db'}")
-    store = trained.program.client()
-    first = store.get_model_version("ctexp", "1")
-    version = str(store.create_model_version("ctexp", first.source, first.run_id, model_id=first.model_id).version)
-    yield version
-    store.delete_model_version("ctexp", version)
-
-
 def test_moved_alias_is_followed_under_load(trained, service, scan, second) -> None:
     """The alias moves to another version and back while clients ask: no request fails, both versions answer."""
     store, content = trained.program.client(), scan.read_bytes()
@@ -229,65 +233,3 @@ def test_it_describes_and_counts_itself(client) -> None:
     rule = rule.replace("POST", "GET").replace("got GET", "got DELETE")
     assert [client.delete(path).json()["error"] for path in ("/", "/healthz")] == [rule, rule]
     assert client.get("/").headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
-
-
-def test_service_for_others_wants_a_token_in_time_and_ends_well(trained, serving, scan, tmp_path) -> None:
-    """Beyond loopback: 401 without the token, 408 for a slow body; SIGTERM lets a begun upload finish, exit 0."""
-    refused = trained.program("serve", "--host", "0.0.0.0", "--port", "0", exit_code=2)
-    assert refused.stderr.startswith("error: --host 0.0.0.0: needs a token where others can reach the service")
-    content = scan.read_bytes()
-    words = ["--host", "0.0.0.0", "--workers", 1, "--body-seconds", 3]
-    with serving(tmp_path / "tmp", *words, token=TOKEN) as running:
-        port = int(running.url.rpartition(":")[2])
-        words = (TOKEN, len(content))
-        head = "POST /predict HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n".format(
-            *words
-        )
-        with httpx.Client(base_url=running.url, timeout=60) as client:
-            for given in ({}, {"Authorization": f"Bearer {TOKEN[::-1]}"}):
-                client.headers = given
-                got = upload(client, content)
-                assert (got.status_code, got.headers["www-authenticate"]) == (401, "Bearer")
-            assert client.get("/").status_code == 200
-            client.headers = {"Authorization": f"Bearer {TOKEN}"}
-            assert upload(client, content).status_code == 200
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
-            slow.sendall(head.encode() + content[:100])
-            assert slow.recv(1 << 16).split()[1] == b"408"
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as begun:
-            begun.sendall(head.encode() + content[:100])
-            for _ in range(100):
-                if running.files:
-                    break
-                time.sleep(0.02)
-            running.process.terminate()
-            time.sleep(0.3)
-            begun.sendall(content[100:])
-            answer = begun.makefile("rb").read()
-        assert answer.split()[1] == b"200"
-        assert b'"label"' in answer
-        assert running.process.wait(60) == 0
-        said = [line.partition("Z ")[2] for line in running.process.stderr.read().splitlines()]
-        assert said == ["stopping; what has begun is answered first", "stopped"]
-        assert list(running.folder.glob("ctexp-*")) == []
-
-
-def test_challenger_answers_behind_a_proxy(trained, serving, scan, second, tmp_path) -> None:
-    """At the port that it is told, under a proxy's name, it answers who brings its file's token, by the REF it got."""
-    store = trained.program.client()
-    (tmp_path / "token").write_text(f"{TOKEN}\n")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    words = ["--model", "ctexp@challenger", "--port", port, "--workers", 1]
-    words += ["--token-file", tmp_path / "token", "--allow-host", "ct.example.org"]
-    store.set_registered_model_alias("ctexp", "challenger", second)
-    try:
-        with serving(tmp_path / "tmp", *words) as running:
-            assert running.url == f"http://127.0.0.1:{port}"
-            with httpx.Client(base_url=running.url, timeout=60, headers={"Host": "ct.example.org"}) as client:
-                assert upload(client, scan.read_bytes()).status_code == 401
-                client.headers["Authorization"] = f"Bearer {TOKEN}"
-                got = upload(client, scan.read_bytes())
-    finally:
-        store.delete_registered_model_alias("ctexp", "challenger")
-    assert (got.status_code, got.json()["model"]["version"]) == (200, second)
