@@ -18,7 +18,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 
 from ctexp.errors import ConfigError, StoreUnreachableError, UnknownReferenceError, WorkError
-from ctexp.experiments.rebuild import read_text
 from ctexp.project import Project
 from ctexp.tracking.process import is_gone, this_process
 from ctexp.tracking.reach import require_reachable
@@ -119,7 +118,8 @@ def test_names_of_any_bytes_are_kept(store) -> None:
     kept = store.run(run.id)
     spelt = r"M\udcfcller"
     assert (kept.info.run_name, kept.data.params["data.source"], kept.data.tags["a"]) == (spelt, spelt, spelt)
-    assert read_text(store, run.id, "table.csv") == f"file\n{spelt}\n"
+    table = store.project.artifacts / "ctexp" / run.id / "artifacts" / "table.csv"
+    assert table.read_text(encoding="utf-8") == f"file\n{spelt}\n"
 
 
 def test_unknown_run_is_an_input_error(store) -> None:

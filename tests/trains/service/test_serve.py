@@ -214,13 +214,14 @@ def test_moved_alias_is_followed_under_load(trained, service, scan, second) -> N
     assert {version for _, version in seen} == {"1", second}
 
 
-def test_it_describes_and_counts_itself(client) -> None:
+def test_it_describes_and_counts_itself(client, scan) -> None:
     """OpenAPI has examples of what the service gives; the metrics have counts, times, queue, model and memory."""
     described = client.get("/openapi.json").json()
     answers = described["paths"]["/predict"]["post"]["responses"]
     AnswerSchema.model_validate(answers["200"]["content"]["application/json"]["example"])
     for status in ("400", "401", "403", "408", "413", "415", "422", "500", "503"):
         ErrorSchema.model_validate(answers[status]["content"]["application/json"]["example"])
+    assert upload(client, scan.read_bytes()).status_code == 200
     counted = client.get("/metrics").text
     for name in ('requests_total{outcome="answered"}', "answer_seconds_bucket", "queue_length",
                  'model_info{name="ctexp",version="1"}', "workers_memory_bytes", "service_memory_bytes"):  # fmt: skip
