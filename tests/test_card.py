@@ -297,5 +297,4 @@ def test_intervals() -> None:
 def test_composing_loads_no_mlflow() -> None:
     """A card of known facts is made without the tracking library."""
     code = "import sys, ctexp.registry.card; print('mlflow' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
