@@ -9,8 +9,9 @@ import pytest
 from ctexp.files import atomic_write, json_text, spell_out
 
 
-def test_file_appears_with_its_folder_and_is_readable_by_all(tmp_path: Path) -> None:
-    """The folders above are made, the content is whole, and other users may read it."""
+def test_file_appears_with_its_folder_and_is_readable_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folders above are made, the content is whole, and with the usual umask other users may read it."""
+    monkeypatch.setattr("ctexp.files._UMASK", 0o022)
     path = tmp_path / "a" / "b" / "größe.bin"
     with atomic_write(path) as stream:
         stream.write(b"content")
