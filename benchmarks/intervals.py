@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import integrate, optimize, special, stats
 
-from ctexp.learning.calibration import TEMPERATURES, brier, ece, fit_temperature, scaled
+from ctexp.learning.calibration import TEMPERATURES, fit_temperature, scaled
 from ctexp.learning.evaluation import Outputs
 from ctexp.learning.intervals import auc, proportion
-from ctexp.learning.measures import brier_score, calibration_error, log_loss
+from ctexp.learning.measures import brier_score, calibration_error, ece, log_loss
 from ctexp.learning.paired import PairedTest, delong_test, mcnemar_test, non_inferior, paired_loss
 
 CORRELATION = 0.7
@@ -104,7 +104,7 @@ def probabilities(draws: int, labels: np.ndarray, rng: np.random.Generator) -> N
             all_scans = Outputs(many, sureness * faultless)
             off = float(np.abs(all_scans.probabilities - special.expit(faultless)).mean())
             cells = []
-            for measure, value in ((log_loss, all_scans.loss), (brier_score, brier(all_scans)),
+            for measure, value in ((log_loss, all_scans.loss), (brier_score, brier_score(all_scans).value),
                                    (calibration_error, off)):  # fmt: skip
                 found = [measure(Outputs(labels, sureness * d * (rng.normal(size=n) + d * labels - d / 2)))
                          for _ in range(draws)]  # fmt: skip

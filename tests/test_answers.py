@@ -11,9 +11,9 @@ from ctexp.datasets.collection import LabelledScan
 from ctexp.errors import ConfigError
 from ctexp.experiments.request import TrainingRequest
 from ctexp.experiments.training.answers import Answers, cross_fitted, halves, mean_outputs, settle_answers
-from ctexp.learning.calibration import brier, fit_temperature
+from ctexp.learning.calibration import fit_temperature
 from ctexp.learning.evaluation import Outputs, evaluate
-from ctexp.learning.measures import all_estimates
+from ctexp.learning.measures import all_estimates, brier_score
 from ctexp.presets import PRESETS
 
 
@@ -40,7 +40,7 @@ def test_too_sure_network_is_mended(rng) -> None:
     """Logits five times too large: by temperatures of the other half the Brier score is better than before."""
     answers = _settled(_outputs(rng, 400, scale=5))
     assert answers.judged is not None
-    assert answers.metrics["val_brier_after"] == brier(answers.judged) < answers.metrics["val_brier_before"]
+    assert answers.metrics["val_brier_after"] == brier_score(answers.judged).value < answers.metrics["val_brier_before"]
     assert answers.metrics["val_ece_after"] < answers.metrics["val_ece_before"]
 
 

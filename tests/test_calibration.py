@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctexp.errors import WorkError
-from ctexp.learning.calibration import TEMPERATURES, brier, ece, fit_temperature, reliability, scaled
+from ctexp.learning.calibration import TEMPERATURES, fit_temperature, reliability, scaled
 from ctexp.learning.evaluation import Outputs
 from ctexp.learning.intervals import auc, proportion
+from ctexp.learning.measures import brier_score, ece
 
 
 def outputs(labels: list[int], logits: list[float]) -> Outputs:
@@ -71,7 +72,7 @@ class TestTemperature:
         temperature = fit_temperature(unsure)
         assert temperature == pytest.approx(sureness, rel=0.05)
         assert scaled(unsure, temperature).loss <= unsure.loss + 1e-5
-        assert ece(scaled(unsure, temperature)) < 0.02
+        assert ece(scaled(unsure, temperature), 15) < 0.02
 
     @pytest.mark.parametrize("size", [0.1, 1.0, 60.0])
     @pytest.mark.parametrize("each", [1, 5, 50])
@@ -133,18 +134,18 @@ class TestBrier:
 
     def test_by_hand(self) -> None:
         """(0.1^2 + 0.2^2 + 0.6^2 + 0.5^2) / 4."""
-        assert brier(answered([0.1, 0.8, 0.4, 0.5], [0, 1, 1, 0])) == pytest.approx(0.165)
+        assert brier_score(answered([0.1, 0.8, 0.4, 0.5], [0, 1, 1, 0])).value == pytest.approx(0.165)
 
     @given(answers)
     def test_against_sklearn(self, given_outputs: Outputs) -> None:
         """Another implementation gives the same."""
         metrics = pytest.importorskip("sklearn.metrics")
         theirs = metrics.brier_score_loss(given_outputs.labels, given_outputs.probabilities, labels=[0, 1])
-        assert brier(given_outputs) == pytest.approx(theirs, abs=1e-12)
+        assert brier_score(given_outputs).value == pytest.approx(theirs, abs=1e-12)
 
     def test_no_scans(self) -> None:
         """Nothing has no score."""
-        assert math.isnan(brier(outputs([], [])))
+        assert math.isnan(brier_score(outputs([], [])).value)
 
 
 class TestReliability:
@@ -199,18 +200,18 @@ class TestReliability:
 
     def test_extremes(self) -> None:
         """Sure and right is 0, sure and wrong is 1."""
-        assert ece(outputs([0, 1] * 20, [-800.0, 800.0] * 20)) == 0.0
-        assert ece(outputs([0, 1] * 20, [800.0, -800.0] * 20)) == 1.0
+        assert ece(outputs([0, 1] * 20, [-800.0, 800.0] * 20), 15) == 0.0
+        assert ece(outputs([0, 1] * 20, [800.0, -800.0] * 20), 15) == 1.0
 
     @pytest.mark.slow
     def test_chance_as_documented(self) -> None:
         """A faultless network of AUC 0.92 has about 0.12 on 60 scans with 15 bins and 0.07 with 5."""
         rng = np.random.default_rng(3)
         faultless = [sample(60, rng) for _ in range(150)]
-        assert np.mean([ece(one) for one in faultless]) == pytest.approx(0.12, abs=0.01)
+        assert np.mean([ece(one, 15) for one in faultless]) == pytest.approx(0.12, abs=0.01)
         assert np.mean([ece(one, 5) for one in faultless]) == pytest.approx(0.07, abs=0.01)
 
     def test_no_scans(self) -> None:
         """Nothing has no points and no error."""
         assert reliability(outputs([], [])) == ()
-        assert math.isnan(ece(outputs([], [])))
+        assert math.isnan(ece(outputs([], []), 15))

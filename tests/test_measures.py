@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy import special
 
-from ctexp.learning.calibration import brier, ece
+from ctexp.learning.calibration import reliability
 from ctexp.learning.evaluation import Outputs, evaluate
 from ctexp.learning.measures import (
     all_estimates,
     bins_for,
+    brier_score,
     calibration_error,
     calibration_error_by_chance,
     mean_estimate,
@@ -22,20 +23,26 @@ def outputs(rng, n: int, *, sure: float = 1.0) -> Outputs:
     return Outputs(labels, logits * sure)
 
 
+def distance(given: Outputs) -> float:
+    """Mean distance of the diagram's points from the diagonal, a point weighing by its scans."""
+    points = reliability(given, bins_for(given.labels.size))
+    return sum(one.abnormal.n * abs(one.abnormal.value - one.probability) for one in points) / given.labels.size
+
+
 def test_values_are_those_of_the_library(rng) -> None:
-    """AUC and the rates are `evaluate`'s, log loss and Brier score the means, the calibration error `ece`'s."""
+    """AUC and the rates are `evaluate`'s, log loss and Brier score the means, the calibration error the diagram's."""
     given = outputs(rng, 90)
     found = all_estimates(given, 0.3)
     assert {name: found[name] for name in evaluate(given, 0.3)} == evaluate(given, 0.3)
     assert found["log_loss"].value == pytest.approx(given.loss)
-    assert found["brier"].value == pytest.approx(brier(given))
-    assert found["ece"].value == pytest.approx(ece(given, bins_for(90)))
+    assert found["brier"].value == pytest.approx(np.mean((given.probabilities - given.labels) ** 2))
+    assert found["ece"].value == pytest.approx(distance(given))
 
 
 def test_calibration_error_with_equal_answers(rng) -> None:
-    """Scans with the same probability share a bin, as in the library's own function."""
+    """Scans with the same probability share a bin, as in the diagram."""
     given = Outputs(rng.integers(0, 2, 60), np.repeat([-1.0, 0.0, 2.0], 20))
-    assert calibration_error(given).value == pytest.approx(ece(given, bins_for(60)))
+    assert calibration_error(given).value == pytest.approx(distance(given))
 
 
 def test_every_interval_holds_its_value_and_stays_possible(rng) -> None:
@@ -67,7 +74,7 @@ def test_intervals_cover_for_good_networks_and_few_scans(rng, n: int, apart: flo
     every = answers(np.arange(200_000) % 2)
     true = {
         "log_loss": every.loss,
-        "brier": brier(every),
+        "brier": brier_score(every).value,
         "ece": float(np.abs(every.probabilities - special.expit(every.logits / sure)).mean()),
     }
     found = [all_estimates(answers(np.arange(n) % 2)) for _ in range(60)]

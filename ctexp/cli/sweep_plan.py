@@ -9,8 +9,8 @@ from ctexp.searching.definition import DIRECTIONS, SweepDefinition
 from ctexp.searching.draws import first_configurations, planned_trials
 from ctexp.searching.plan import bracket_epochs, bracket_rounds, brackets
 from ctexp.searching.records import Configuration
-from ctexp.searching.report.facts import text
 from ctexp.searching.space import Hyperparameter
+from ctexp.searching.wording import text
 
 SHOWN = 5
 _WIDTH = 80

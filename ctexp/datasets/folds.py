@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ctexp.datasets.collection import LabelledScan
-from ctexp.datasets.labels import ABNORMAL, NORMAL
+from ctexp.datasets.labels import LABEL_WORDS
 from ctexp.datasets.splits import Split
 from ctexp.errors import ConfigError, DataError
 
-_WORDS = {NORMAL: "normal", ABNORMAL: "abnormal"}
 _ATTEMPTS = 100
 """Draws for a repeat until it is taken that no partition is left that earlier repeats do not have."""
 
@@ -104,7 +103,7 @@ def mean_and_error(scores: Sequence[float], *, folds: int) -> tuple[float, float
 
 def _check(patients: Sequence[Sequence[LabelledScan]], folds: int) -> None:
     """Refuse folds that cannot all have both classes; `_deal` fills every fold whenever there are patients enough."""
-    for label, word in _WORDS.items():
+    for label, word in LABEL_WORDS.items():
         having = sum(any(scan.label == label for scan in scans) for scans in patients)
         if having < folds:
             remedy = f"take at most {having} folds or add patients" if having > 1 else "add patients"

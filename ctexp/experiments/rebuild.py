@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ctexp.config import ScanSettings
+from ctexp.datasets.splits import SIDES
 from ctexp.errors import DataError, InputError, WorkError
 from ctexp.experiments.data import Prepared, prepare_data
 from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
@@ -93,7 +94,7 @@ def sides_of_run(
             return {row["sha256"]: row["side"] for row in csv.DictReader(io.StringIO(text))}
         at = store.run(at).data.tags.get(PARENT_TAG)
     split = rebuild().split
-    return {scan.sha256: side for side in ("train", "validation", "test") for scan in getattr(split, side)}
+    return {scan.sha256: side for side in SIDES for scan in getattr(split, side)}
 
 
 def read_text(store: "Store", run_id: str, path: str) -> str | None:

@@ -72,11 +72,6 @@ def scaled(outputs: Outputs, temperature: float) -> Outputs:
     return Outputs(outputs.labels, outputs.logits / temperature)
 
 
-def brier(outputs: Outputs) -> float:
-    """Give the mean squared error of the probabilities (Brier 1950, in the form for two classes); NaN without scans."""
-    return float(np.mean((outputs.probabilities - outputs.labels) ** 2)) if outputs.labels.size else math.nan
-
-
 def reliability(outputs: Outputs, bins: int = 10) -> tuple[ReliabilityPoint, ...]:
     """Give the points of the reliability diagram, lowest probability first.
 
@@ -100,28 +95,6 @@ def reliability(outputs: Outputs, bins: int = 10) -> tuple[ReliabilityPoint, ...
         )
         for number in np.unique(numbers)
     )
-
-
-def ece(outputs: Outputs, bins: int = 15) -> float:
-    """Give the expected calibration error: the mean distance of the reliability diagram's points from the diagonal.
-
-    Each bin of about equally many scans weighs by its scans (Naeini, Cooper and Hauskrecht 2015; equal mass: Nixon et
-    al. 2019, arXiv 1904.01685). Chance alone keeps it above 0, the more so the fewer scans a bin has: a faultless
-    network of AUC 0.92 has on average 0.12 on 60 scans with 15 bins and 0.07 with 5. Compare figures of the same scans
-    and bins only.
-
-    Args:
-        outputs: as for `reliability`.
-        bins: number of bins, at least 1.
-
-    Returns:
-        0 to 1; NaN without scans.
-    """
-    points = reliability(outputs, bins)
-    if not points:
-        return math.nan
-    distances = [point.abnormal.n * abs(point.abnormal.value - point.probability) for point in points]
-    return sum(distances) / outputs.labels.size
 
 
 def _softened(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -37,7 +37,7 @@ def log_loss(outputs: Outputs) -> Estimate:
 
 
 def brier_score(outputs: Outputs) -> Estimate:
-    """Give the mean squared error of the probabilities (`calibration.brier`) with its interval (`mean_estimate`)."""
+    """Give the mean squared error of the probabilities (Brier 1950, in the form for two classes) with its interval."""
     probabilities = outputs.probabilities
     wrong = np.maximum(probabilities, 1 - probabilities) ** 2
     return mean_estimate((probabilities - outputs.labels) ** 2, 1.0, one_more=_middle(wrong))
@@ -48,10 +48,30 @@ def bins_for(scans: int) -> int:
     return min(15, max(3, scans // 8))
 
 
+def ece(outputs: Outputs, bins: int) -> float:
+    """Give the expected calibration error: the mean distance of the reliability diagram's points from the diagonal.
+
+    Each bin of about equally many scans weighs by its scans (Naeini, Cooper and Hauskrecht 2015; equal mass: Nixon et
+    al. 2019, arXiv 1904.01685). Chance alone keeps it above 0, the more so the fewer scans a bin has: a faultless
+    network of AUC 0.92 has on average 0.12 on 60 scans with 15 bins and 0.07 with 5. Compare figures of the same scans
+    and bins only.
+
+    Args:
+        outputs: of scans that neither network nor temperature was fitted to.
+        bins: number of bins, at least 1.
+
+    Returns:
+        0 to 1; NaN without scans.
+    """
+    if not outputs.labels.size:
+        return math.nan
+    return float(_errors(outputs.labels[None], outputs.probabilities[None], bins)[0])
+
+
 def calibration_error(outputs: Outputs) -> Estimate:
     """Give the expected calibration error with its interval.
 
-    The value is `calibration.ece` with `bins_for(n)` bins. Chance makes it too large, in a bootstrap's resample once
+    The value is `ece` with `bins_for(n)` bins. Chance makes it too large, in a bootstrap's resample once
     more, so neither of the usual bootstrap intervals holds the truth as often as it says. Here the lower end is the
     value less what chance alone adds in all but 2.5 % of draws, when labels are drawn with each bin's own share of
     abnormal scans (one of each class added); the higher end is the percentile bootstrap's (Efron 1981). 1,000 draws
@@ -63,7 +83,7 @@ def calibration_error(outputs: Outputs) -> Estimate:
     if n == 0 or not outputs.finite:
         return Estimate(math.nan, math.nan, math.nan, n)
     bins = bins_for(n)
-    value = float(_errors(outputs.labels[None], outputs.probabilities[None], bins)[0])
+    value = ece(outputs, bins)
     rng = np.random.default_rng(_SEED)
     chosen = rng.integers(0, n, (_DRAWS, n))
     resampled = _errors(outputs.labels[chosen], outputs.probabilities[chosen], bins)

@@ -8,7 +8,6 @@ A writer's last look comes after its own last setting of the alias, so the alias
 killed between the two; the next event mends that.
 """
 
-import getpass
 import json
 import platform
 import time
@@ -22,6 +21,7 @@ from ctexp.address import shown
 from ctexp.errors import UnknownReferenceError, WorkError
 from ctexp.project import MODEL_NAME
 from ctexp.registry.names import CHAMPION
+from ctexp.tracking.process import user_name
 
 if TYPE_CHECKING:
     from ctexp.tracking.store import Store
@@ -222,7 +222,7 @@ def _write(
     before = history.champion
     if what == "found":  # it is champion already; before it was what the history ended with
         before = history.events[-1].version if history.events else None
-    event = Event(key, what, version, before, _who(), when, why, numbers)
+    event = Event(key, what, version, before, f"{user_name()}@{platform.node()}", when, why, numbers)
     try:
         store.client.set_registered_model_tag(name, key, json.dumps(event.as_json()))
     except MlflowException as error:
@@ -252,11 +252,3 @@ def _event(key: str, facts: dict[str, Any]) -> Event:
         str(facts.get("why", "")),
         numbers if isinstance(numbers, dict) else {},
     )
-
-
-def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # a container's user number without a name
-        user = "unknown"
-    return f"{user}@{platform.node()}"

@@ -7,7 +7,6 @@ interrupted afterwards still counts.
 
 import contextlib
 import dataclasses
-import getpass
 import json
 import platform
 import uuid
@@ -20,6 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ctexp.errors import WorkError
+from ctexp.tracking.process import user_name
 from ctexp.tracking.store import Store
 
 PREFIX = "ctexp.look."
@@ -110,7 +110,7 @@ def record_look(
             look = Look(
                 key=f"{PREFIX}{now.strftime(_TIME)}.{uuid.uuid4().hex}",
                 when=now.isoformat(timespec="seconds"),
-                user=_user(),
+                user=user_name(),
                 host=platform.node(),
                 model=model,
                 version=version,
@@ -180,10 +180,3 @@ def _one_at_a_time(store: Store) -> AbstractContextManager[Any]:
     folder = store.project.root / ".ctexp"
     folder.mkdir(exist_ok=True)
     return FileLock(folder / "looks.lock", timeout=120)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return "unknown"

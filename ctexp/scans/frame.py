@@ -12,10 +12,9 @@ from scipy import ndimage
 from ctexp.config import ScanSettings
 from ctexp.scans.lungs import Lungs, find_lungs
 from ctexp.scans.masks import open_in_plane
+from ctexp.scans.quality.anatomy import BODY_HU
 from ctexp.scans.volume import Volume
 
-BODY_HU = -500.0
-"""Between air or lung and the thinnest soft tissue: what is denser belongs to the body (or the table)."""
 LUNG_HU = -850.0
 """Taken for the lungs' level where no lungs are found."""
 

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+LUNG_WINDOW_HU = (-1350.0, 150.0)
+"""Centre -600, width 1500: what lungs are read in, whatever window the network reads."""
+
 
 def pick_slices(count: int, wanted: int) -> list[int]:
     """Choose `wanted` slices spread evenly over the middle nine tenths of `count`, from the head down.

@@ -18,6 +18,7 @@ from ctexp.errors import ConfigError, DataError, WorkError
 from ctexp.experiments.watch import Watch
 from ctexp.searching.orders import Order, Outcome, Progress, Workplace
 from ctexp.searching.remote import settle_in
+from ctexp.searching.wording import count
 from ctexp.searching.workers import GROWTH
 
 CORES_A_SLOT = 2
@@ -76,10 +77,10 @@ class RayCrew:
         self._options = {"num_gpus": 1} if gpus else {"num_cpus": cores}
         self._cores = None if gpus else cores
         room = gpus or sum(int(node.get("CPU", 0)) // cores for node in nodes)
-        what = "a GPU" if gpus else _counted(cores, "core")
+        what = "a GPU" if gpus else count(cores, "core")
         watch.say(
-            f"Ray cluster of {_counted(len(nodes), 'node')}: room for {_counted(room, 'trial')} of {what}, "
-            f"{_counted(workers, 'worker')} wished"
+            f"Ray cluster of {count(len(nodes), 'node')}: room for {count(room, 'trial')} of {what}, "
+            f"{count(workers, 'worker')} wished"
         )
         self._watch = watch
         self._slots = [self._hire() for _ in range(workers)]
@@ -257,7 +258,3 @@ class _Actor:
     def stop(self) -> None:
         """Hear that training is to stop after this epoch."""
         self._stop.set()
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

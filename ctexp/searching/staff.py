@@ -10,6 +10,7 @@ from ctexp.errors import ConfigError
 from ctexp.experiments.watch import Watch
 from ctexp.searching.machine import share, usable_cores
 from ctexp.searching.orders import Workplace
+from ctexp.searching.wording import count
 from ctexp.searching.workers import Crew, LocalCrew, Slot
 from ctexp.tracking.gpus import visible_gpus
 
@@ -69,13 +70,9 @@ def hire(staff: Staff, workplace: Workplace, watch: Watch) -> Crew:
         from ctexp.searching.cluster import RayCrew
 
         return RayCrew(workplace, staff.ray, staff.count(), watch)
-    count, gpus = staff.count(), visible_gpus()
-    cores = share(usable_cores(), count)
+    gpus = visible_gpus()
+    cores = share(usable_cores(), staff.count())
     slots = [Slot(mine, gpus[number % len(gpus)] if gpus else None) for number, mine in enumerate(cores)]
-    what = f"{len(gpus)} GPUs" if gpus else f"{_count(len(cores[0]), 'core')} each" if cores[0] else "all cores"
-    watch.say(f"{_count(count, 'worker')}, {what}")
+    what = f"{len(gpus)} GPUs" if gpus else f"{count(len(cores[0]), 'core')} each" if cores[0] else "all cores"
+    watch.say(f"{count(len(cores), 'worker')}, {what}")
     return LocalCrew(workplace, slots)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,5 +1,6 @@
-"""Which process owns a run, and whether it still lives."""
+"""Which process owns a run, whether it still lives, and who runs it."""
 
+import getpass
 import json
 import os
 import platform
@@ -34,3 +35,11 @@ def is_gone(owner: str) -> bool:
         return True
     except (ValueError, KeyError, TypeError, psutil.Error):
         return False
+
+
+def user_name() -> str:
+    """Give the name of whoever runs this process; `unknown` where the system has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user number without a name
+        return "unknown"

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctexp.searching.records import TrialRecord
-from ctexp.searching.report.facts import Axis, compared, count, duration, text
+from ctexp.searching.report.facts import Axis, compared
+from ctexp.searching.wording import count, duration, text
 
 
 @given(st.floats(1e-6, 1e3), st.floats(1.5, 1e4), st.floats(0, 1), st.booleans())

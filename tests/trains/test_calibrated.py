@@ -13,8 +13,9 @@ from onnx import TensorProto, helper
 
 from ctexp.config import ScanSettings
 from ctexp.errors import WorkError
-from ctexp.learning.calibration import brier, fit_temperature
+from ctexp.learning.calibration import fit_temperature
 from ctexp.learning.evaluation import Outputs, evaluate
+from ctexp.learning.measures import brier_score
 from ctexp.registry.manifest import PredictorManifest, hash_networks
 from ctexp.registry.predictor import Predictor
 from ctexp.scans.volume import Volume
@@ -50,7 +51,7 @@ def test_quoted_metrics_are_those_at_the_threshold(chosen) -> None:
             assert metrics[f"val_{name}"] == pytest.approx(estimate.value)
     assert metrics["val_sensitivity"] >= 0.95
     assert metrics["val_loss"] == raw.loss
-    assert metrics["val_brier_before"] == brier(raw)
+    assert metrics["val_brier_before"] == brier_score(raw).value
     assert answer["operating_point"]["specificity"]["value"] == metrics["val_specificity"]
     assert (artifacts / "pictures" / "reliability.png").stat().st_size > 8000
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from ctexp.config import ScanSettings
 from ctexp.datasets.cache import restore
-from ctexp.scans.frame import BODY_HU
+from ctexp.scans.quality.anatomy import BODY_HU
 
 Grid = tuple[int, int, int]
 Field = npt.NDArray[np.float64]

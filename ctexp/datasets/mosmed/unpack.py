@@ -20,11 +20,10 @@ from typing import IO
 from ctexp.datasets.mosmed.layout import place_of
 from ctexp.datasets.mosmed.room import MAX_BYTES, check_room
 from ctexp.errors import DataError
+from ctexp.scans.zips import MAX_LIST_BYTES, measure_list
 
 MAX_RATIO = 200
 """CT in 16 bits shrinks to a half; a factor of 200 is a bomb."""
-MAX_DIRECTORY_BYTES = 16 << 20
-"""Of the archive's own list of members, which is held in memory: room for 100,000 of them."""
 _CHUNK = 1 << 20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """The other methods' readers of the standard library do not bound what one read may inflate to."""
@@ -129,28 +128,15 @@ def open_archive(path: Path, hint: str | None, label: str) -> Iterator[Archive]:
         OSError: it cannot be read.
     """
     size = path.stat().st_size
-    _bound_directory(path, size, label)
+    members = measure_list(path)
+    if members is not None and members.size > MAX_LIST_BYTES:
+        raise DataError(f"{label}: must list its members in {MAX_LIST_BYTES >> 20} MiB, got {members.size:,} bytes")
     try:
         archive = zipfile.ZipFile(path)
     except _FAULTS as error:
         raise DataError(f"{label}: must be a zip that can be read: {_words(error)}") from error
     with archive:
         yield Archive(archive, label, _judge(archive, size, hint, label))
-
-
-def _bound_directory(path: Path, size: int, label: str) -> None:
-    """Refuse a list of members that would not fit into memory, before it is read."""
-    with path.open("rb") as stream:
-        stream.seek(max(0, size - (1 << 17)))
-        tail = stream.read()
-    lengths = [0]
-    for mark, offset, form in ((b"PK\x05\x06", 12, "<L"), (b"PK\x06\x06", 40, "<Q")):
-        at = tail.rfind(mark)
-        if at >= 0 and len(tail) >= at + offset + struct.calcsize(form):
-            length = struct.unpack_from(form, tail, at + offset)[0]
-            lengths.append(0 if form == "<L" and length == 0xFFFFFFFF else length)
-    if max(lengths) > MAX_DIRECTORY_BYTES:
-        raise DataError(f"{label}: must list its members in 16 MiB, got {max(lengths):,} bytes")
 
 
 def _judge(archive: zipfile.ZipFile, size: int, hint: str | None, label: str) -> list[Member]:

@@ -10,14 +10,13 @@ from ctexp.registry.explain import WORDS, Explanation
 from ctexp.scans.frame import as_picture
 from ctexp.scans.hot import hottest_slices, patient_box
 from ctexp.scans.maps import in_file_order
+from ctexp.scans.views import LUNG_WINDOW_HU
 from ctexp.scans.volume import Volume
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SLICES = 6
-LUNG_WINDOW_HU = (-1350.0, 150.0)
-"""Centre -600, width 1500: what lungs are read in, whatever window the network reads."""
 FOOT = (
     "Heat: what raised the network's answer, relative to this scan's own hottest voxel, whatever the answer is. "
     "It is no outline of disease, and where it is cold nothing is ruled out."

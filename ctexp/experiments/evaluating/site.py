@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ctexp.datasets.collection import Collection, LabelledScan
+from ctexp.datasets.splits import SIDES
 from ctexp.errors import DataError
 from ctexp.scans.quality import REFUSAL, Reference
 from ctexp.scans.quality.features import FEATURES
@@ -102,9 +103,9 @@ def unknown_scans(collection: Collection, sides: Mapping[str, str], *, skip: boo
     Raises:
         DataError: it has seen some and they are not to be left out, or too few are left.
     """
-    seen = [scan for scan in collection.scans if sides.get(scan.sha256) in ("train", "validation", "test")]
+    seen = [scan for scan in collection.scans if sides.get(scan.sha256) in SIDES]
     if seen and not skip:
-        on = {side: sum(sides[scan.sha256] == side for scan in seen) for side in ("train", "validation", "test")}
+        on = {side: sum(sides[scan.sha256] == side for scan in seen) for side in SIDES}
         counts = ", ".join(f"{count} in {side}" for side, count in on.items() if count)
         tested = "; the locked test is looked at by --on test" if on["test"] else ""
         raise DataError(

@@ -13,10 +13,11 @@ from ctexp.config import Experiment
 from ctexp.datasets.augment import apply_change, draw_change
 from ctexp.datasets.cache import ScanCache, restore
 from ctexp.datasets.collection import Collection, LabelledScan
+from ctexp.datasets.labels import LABEL_WORDS
 from ctexp.datasets.splits import Split
 from ctexp.errors import WorkError
 from ctexp.experiments.training.answers import Answers
-from ctexp.experiments.training.tables import WORDS, predictions_table
+from ctexp.experiments.training.tables import predictions_table
 from ctexp.learning.calibration import reliability
 from ctexp.learning.evaluation import Outputs, confusion, roc_points
 from ctexp.scans.views import montage
@@ -50,7 +51,8 @@ def log_inputs(run: Run, cache: ScanCache, split: Split, experiment: Experiment)
     shown = [next(scan for scan in split.train if scan.label == label) for label in (0, 1)]
     arrays = [restore(cache.load(scan.sha256)) for scan in shown]
     sheets = [
-        (f"{WORDS[scan.label]} ({scan.class_name})", montage(array)) for scan, array in zip(shown, arrays, strict=True)
+        (f"{LABEL_WORDS[scan.label]} ({scan.class_name})", montage(array))
+        for scan, array in zip(shown, arrays, strict=True)
     ]
     low, high = experiment.scan.scale_hu
     size = "x".join(map(str, experiment.scan.shape))
@@ -111,7 +113,7 @@ def log_results(
         for number in chosen:
             array = restore(cache.load(scans[number].sha256))
             said = f"P(abnormal) = {outputs.probabilities[number]:.3f}"
-            caption = f"{scans[number].path.name}\n{WORDS[scans[number].label]}, {said}"
+            caption = f"{scans[number].path.name}\n{LABEL_WORDS[scans[number].label]}, {said}"
             sheets.append((caption, montage(array, tiles=6, columns=3)))
         run.log_figure(figures.pictures(sheets, title, columns=2), f"pictures/{name}.png")
     run.log_text(predictions_table(scans, answers.raw, outputs), "validation.csv")

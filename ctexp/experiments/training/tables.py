@@ -6,12 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ctexp.datasets.collection import Collection, LabelledScan
-from ctexp.datasets.splits import Split, count_patients
+from ctexp.datasets.labels import LABEL_WORDS
+from ctexp.datasets.splits import SIDES, Split, count_patients
 from ctexp.learning.evaluation import Outputs
 from ctexp.learning.intervals import Estimate
-
-WORDS = ("normal", "abnormal")
-"""A label in words."""
 
 
 def data_facts(collection: Collection, split: Split) -> dict[str, object]:
@@ -47,9 +45,9 @@ def split_table(split: Split) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["file", "sha256", "side", "label"])
-    for side in ("train", "validation", "test"):
+    for side in SIDES:
         for scan in getattr(split, side):
-            writer.writerow([scan.path.name, scan.sha256, side, "" if side == "test" else WORDS[scan.label]])
+            writer.writerow([scan.path.name, scan.sha256, side, "" if side == "test" else LABEL_WORDS[scan.label]])
     return text.getvalue()
 
 
@@ -68,7 +66,7 @@ def predictions_table(scans: Sequence[LabelledScan], outputs: Outputs, answers: 
     writer.writerow(["file", "sha256", "label", "logit", "calibrated", "abnormal"])
     for scan, raw, logit, probability in zip(scans, outputs.logits, answers.logits, answers.probabilities, strict=True):
         numbers = [repr(float(raw)), repr(float(logit)), f"{probability:.6f}"]
-        writer.writerow([scan.path.name, scan.sha256, WORDS[scan.label], *numbers])
+        writer.writerow([scan.path.name, scan.sha256, LABEL_WORDS[scan.label], *numbers])
     return text.getvalue()
 
 

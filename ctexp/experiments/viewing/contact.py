@@ -14,10 +14,10 @@ import numpy.typing as npt
 from ctexp.errors import WorkError
 from ctexp.files import atomic_write, spell_out
 from ctexp.scans.frame import body_centre
+from ctexp.scans.views import LUNG_WINDOW_HU
 from ctexp.scans.volume import Volume
 
 Thumbnail = npt.NDArray[np.uint8]
-LUNG_WINDOW_HU = (-1350.0, 150.0)
 SIDE = 190
 """Pixels along each side of a slice's box."""
 COLUMNS, ROWS = 3, 6

@@ -13,9 +13,7 @@ from ctexp.files import atomic_write, spell_out
 from ctexp.scans.prepare import prepare
 from ctexp.scans.quality import assess
 from ctexp.scans.read import ReadOptions, open_scan
-from ctexp.scans.views import montage, sheet
-
-LUNG_WINDOW_HU = (-1350.0, 150.0)
+from ctexp.scans.views import LUNG_WINDOW_HU, montage, sheet
 
 
 def draw_scan(

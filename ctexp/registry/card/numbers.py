@@ -1,5 +1,6 @@
 """The sections of a model card with numbers: what is measured, and what came out."""
 
+from ctexp.learning.metric_words import PROBABILITIES
 from ctexp.registry.card.facts import CardFacts
 from ctexp.registry.card.parts import (
     MISSING,
@@ -22,8 +23,6 @@ MEASURES = {
     "ppv": "positive predictive value",
     "npv": "negative predictive value",
 }
-PROBABILITIES = {"log_loss": "log loss", "brier": "Brier score", "ece": "calibration error (ECE)"}
-"""What an evaluation measures of the calibrated answers besides; lower is better."""
 CONTROLS = {
     "lungs_blanked": "AUC with the lungs blanked",
     "border_only": "AUC of the border alone",

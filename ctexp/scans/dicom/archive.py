@@ -6,9 +6,8 @@ from pathlib import Path
 
 from ctexp.errors import ScanError
 from ctexp.scans.dicom.parts import MAX_BYTES, MAX_PARTS, Part, is_hidden
+from ctexp.scans.zips import MAX_LIST_BYTES, measure_list
 
-_END, _LOCATOR = b"PK\x05\x06", b"PK\x06\x07"
-_MAX_DIRECTORY = 16 << 20
 _FAULTS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError, NotImplementedError, KeyError)
 
 
@@ -19,7 +18,7 @@ def zip_parts(path: Path) -> list[Part]:
         ScanError: it is damaged, encrypted, packed by another method than deflate, or claims too much.
     """
     try:
-        _check_directory(path)
+        _check_list(path)
         archive = zipfile.ZipFile(path)  # closed when the last of its parts is gone
         members = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
     except ScanError:
@@ -60,19 +59,13 @@ def _is_hidden(name: str) -> bool:
     return any(is_hidden(step) for step in name.split("/"))
 
 
-def _check_directory(path: Path) -> None:
-    """Refuse a directory of members that would fill the memory, before zipfile reads it whole.
+def _check_list(path: Path) -> None:
+    """Refuse a list of members that would fill the memory, before zipfile reads it whole.
 
     Archives of the kind for over 65,535 members or 4 GiB (zip64) are refused with it: both are beyond what is read.
     """
-    with path.open("rb") as stream:
-        size = stream.seek(0, 2)
-        stream.seek(max(0, size - (1 << 16) - 64))
-        tail = stream.read()
-    end = len(tail) - 22 if tail[-22:-18] == _END and tail[-2:] == b"\0\0" else tail.rfind(_END)
-    if end < 0:
+    members = measure_list(path)
+    if members is None:
         raise ScanError(f"{path}: the zip archive is cut short; copy or download it again")
-    if tail[max(0, end - 20) : end - 16] == _LOCATOR or int.from_bytes(tail[end + 12 : end + 16], "little") > (
-        _MAX_DIRECTORY
-    ):
+    if members.is_zip64 or members.size > MAX_LIST_BYTES:
         raise ScanError(f"{path}: a zip must hold at most {MAX_PARTS:,} files and 4 GiB unpacked; unpack it first")

@@ -12,6 +12,7 @@ from ctexp.scans.quality.coarse import Coarse, thin_out
 from ctexp.scans.volume import Volume
 
 BODY_HU = -500.0
+"""Between air or lung and the thinnest soft tissue: what is denser belongs to the body (or the table)."""
 AIR_HU = -400.0
 """Half air, half tissue, with room for inflamed lung."""
 GAS_HU = -975.0

@@ -22,8 +22,9 @@ from ctexp.searching.report.drawing import (
     say,
     sheet,
 )
-from ctexp.searching.report.facts import SweepFacts, compared, count, score_of
+from ctexp.searching.report.facts import SweepFacts, compared, score_of
 from ctexp.searching.report.importance import Importance
+from ctexp.searching.wording import count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

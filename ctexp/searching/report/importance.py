@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ctexp.searching.records import TrialRecord
-from ctexp.searching.report.facts import Axis, compared, count, score_of, text
+from ctexp.searching.report.facts import Axis, compared, score_of
+from ctexp.searching.wording import count, text
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ctexp.searching.records import Choice, TrialRecord
 from ctexp.searching.report.drawing import limits
-from ctexp.searching.report.facts import SweepFacts, compared, duration, score_of, text
+from ctexp.searching.report.facts import SweepFacts, compared, score_of
 from ctexp.searching.report.importance import Importance, importance
 from ctexp.searching.report.words import (
     NOT_MEDICAL,
@@ -20,6 +20,7 @@ from ctexp.searching.report.words import (
     outcome,
     scored,
 )
+from ctexp.searching.wording import duration, text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,8 +11,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from ctexp.searching.records import Choice, TrialRecord
-from ctexp.searching.report.facts import SweepFacts, duration, score_of, text
+from ctexp.searching.report.facts import SweepFacts, score_of
 from ctexp.searching.report.words import NOT_MEDICAL, SYNTHETIC, headline, looks_words, notes, outcome, scored
+from ctexp.searching.wording import duration, text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -21,7 +21,8 @@ from ctexp.searching.report.drawing import (
     spread,
     ticks,
 )
-from ctexp.searching.report.facts import Axis, SweepFacts, compared, count, score_of, text
+from ctexp.searching.report.facts import Axis, SweepFacts, compared, score_of
+from ctexp.searching.wording import count, text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

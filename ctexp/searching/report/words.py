@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 
 from ctexp.searching.records import Choice, TrialRecord
-from ctexp.searching.report.facts import SweepFacts, compared, count, duration, score_of
+from ctexp.searching.report.facts import SweepFacts, compared, score_of
 from ctexp.searching.report.importance import LEAST, Importance
+from ctexp.searching.wording import count, duration
 
 NOT_MEDICAL = "Research software, not a medical device."
 SYNTHETIC = "The scans of this sweep are synthetic, drawn by ctexp: its scores say nothing about patients."
