@@ -34,7 +34,7 @@ def full() -> CardFacts:
         "preset": "default",
         "data.source": "ward 7",
         "data.hash": "d" * 64,
-        "data.scans": "200",
+        "data.scans": "215", "data.left_out": "15",
         "data.synthetic": "false",
         "data.skipped": "3",
         "data.class.sick": "90",
@@ -113,9 +113,8 @@ def test_facts_are_told_as_logged() -> None:
     assert cell(text, "Brier score before calibration") == "0.120 (0.080 to 0.160)"
     assert "| positive predictive value | 0.830 (0.700 to 0.910) | 17 " in text
     words = " ".join(text.split())
-    assert (
-        "compared with version 1 on 32 validation scans that neither was trained on: AUC 0.900 against 0.800" in words
-    )
+    assert cell(text, "scans") == "215, of them 15 on no side of the split"
+    assert "compared with version 1 on 32 validation scans that neither was trained on: AUC 0.900 against 0.8" in words
     assert "It was made champion by force, against the comparison: the old one was withdrawn" in words
     assert "not a medical device" in words
 

@@ -91,7 +91,7 @@ def training_data(facts: CardFacts) -> Section:
             listed(
                 ("source", params.get("data.source")),
                 ("synthetic", None if synthetic is None else "yes: drawn by a program" if synthetic else "no"),
-                ("scans", params.get("data.scans")),
+                ("scans", _scans(params)),
                 ("patients", params.get("data.patients")),
                 ("classes, in the source's words", ", ".join(classes) or None),
                 ("training scans", taught),
@@ -125,3 +125,9 @@ def network(facts: CardFacts) -> Section:
 
 def _both(params: Mapping[str, str], first: str, second: str) -> str | None:
     return f"{params[first]}, {params[second]}" if first in params and second in params else None
+
+
+def _scans(params: Mapping[str, str]) -> str | None:
+    """Count the collection's scans, and those of them that a fixed split left out."""
+    every, left_out = params.get("data.scans"), params.get("data.left_out")
+    return f"{every}, of them {left_out} on no side of the split" if every and left_out else every

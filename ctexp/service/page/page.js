@@ -7,6 +7,7 @@ const byId = (id) => document.getElementById(id);
 const viewer = new Viewer();
 let facts = { upload_bytes: Infinity, token: false };
 let running = null;
+let waiting = null; // a scan that was chosen before the token was right
 
 async function start() {
   try {
@@ -35,7 +36,6 @@ function rest() {
   running = null;
   byId("busy").hidden = true;
   byId("choose").hidden = false;
-  byId("file").value = ""; // the same file can be chosen again
 }
 
 function begin(file) {
@@ -54,13 +54,15 @@ function begin(file) {
 }
 
 function ask(file) {
+  byId("file").value = ""; // the same file can be chosen again
+  waiting = null;
   if (file.size > facts.upload_bytes) {
     fail(`${file.name}: must be at most ${Math.floor(facts.upload_bytes / 2 ** 20)} MiB.`);
     return;
   }
   if (facts.token && !byId("token").value) {
     fail("This service needs its token first.");
-    byId("token").focus();
+    wait(file);
     return;
   }
   begin(file);
@@ -73,13 +75,18 @@ function ask(file) {
   if (byId("token").value) request.setRequestHeader("Authorization", `Bearer ${byId("token").value}`);
   request.upload.onprogress = (event) => showBusy(`Sending ${file.name}`, event.loaded / event.total);
   request.upload.onload = () => showBusy("Reading and answering");
-  request.onload = () => { rest(); take(request); };
+  request.onload = () => { rest(); take(request, file); };
   request.onerror = () => { rest(); fail("The connection to the service broke; try again."); byId("file").focus(); };
   request.onabort = () => { if (running === request) rest(); };
   request.send(file);
 }
 
-function take(request) {
+function wait(file) {
+  waiting = file;
+  byId("token").select();
+}
+
+function take(request, file) {
   const bundle = (request.getResponseHeader("Content-Type") ?? "").startsWith("application/vnd.ctexp");
   const body = request.response;
   if (bundle) {
@@ -100,7 +107,8 @@ function take(request) {
     // it was no answer of ours, a proxy's perhaps
   }
   fail(words);
-  byId(request.status === 401 ? "token" : "file").focus();
+  if (request.status === 401) wait(file);
+  else byId("file").focus();
 }
 
 function tell(answer) {
@@ -133,7 +141,8 @@ byId("cancel").addEventListener("click", () => {
 });
 byId("token-row").addEventListener("submit", (event) => {
   event.preventDefault();
-  byId("file").focus();
+  if (waiting) ask(waiting);
+  else byId("file").focus();
 });
 for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
   document.addEventListener(name, (event) => {

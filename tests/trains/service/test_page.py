@@ -1,5 +1,6 @@
 """The page in a real Chromium, with a real upload: what it shows, by keyboard too, and that it asks nobody else."""
 
+import contextlib
 import json
 import os
 import re
@@ -22,6 +23,8 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+TOKEN = "fedcba9876543210" * 2
+"""Of the service that has one."""
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the page is tested in Chromium, none is installed")
 
 
@@ -36,7 +39,14 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser, service) -> "Iterator[Page]":
-    """The page, just opened; nothing may go wrong on it, and nothing may leave the service's origin."""
+    """The page of the module's service, just opened."""
+    with opened(browser, service.url) as shown:
+        yield shown
+
+
+@contextlib.contextmanager
+def opened(browser: Any, url: str) -> "Iterator[Page]":
+    """Open a service's page; nothing may go wrong on it, and nothing may leave the service's origin."""
     context = browser.new_context(viewport={"width": 1280, "height": 860}, reduced_motion="reduce")
     shown = context.new_page()
     shown.set_default_timeout(60_000)
@@ -44,13 +54,13 @@ def page(browser, service) -> "Iterator[Page]":
     faults: list[str] = []
 
     def look(request: "Request") -> None:
-        if not request.url.startswith((service.url, "data:")):
+        if not request.url.startswith((url, "data:")):
             strangers.append(request.url)
 
     shown.on("request", look)
     shown.on("pageerror", lambda error: faults.append(str(error)))
     shown.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
-    shown.goto(service.url)
+    shown.goto(url)
     expect(shown.locator("#model")).not_to_be_empty()
     yield shown
     context.close()
@@ -158,3 +168,24 @@ def test_narrow_screen_needs_no_sideways_scrolling(page, scan) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     ask(page, scan)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_service_with_a_token_asks_for_it(browser, serving, scan, tmp_path) -> None:
+    """A scan chosen before its token, or with a wrong one, waits for it; the token is stored nowhere."""
+    with serving(tmp_path / "tmp", "--workers", 1, token=TOKEN) as running, opened(browser, running.url) as page:
+        page.set_input_files("#file", scan)
+        expect(page.locator("#error")).to_have_text("This service needs its token first.")
+        assert page.evaluate("document.activeElement.id") == "token"
+        page.keyboard.type(TOKEN[::-1])
+        page.keyboard.press("Enter")
+        expect(page.locator("#error")).to_have_text(re.compile("must bring the service's token"))
+        assert page.evaluate("document.activeElement.id") == "token"
+        page.keyboard.type(TOKEN)  # what was typed before is selected
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#answer:not([hidden])")
+        assert page.inner_text("#error") == ""
+        page.click("#again")  # the same file, chosen again, is asked about again
+        ask(page, scan)
+        kept = page.evaluate("[localStorage.length, sessionStorage.length, document.cookie, location.href]")
+        assert kept == [0, 0, "", f"{running.url}/"]
+        assert page.get_attribute("#token", "type") == "password"
