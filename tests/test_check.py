@@ -122,6 +122,29 @@ def test_copies_in_two_classes_are_refused(tmp_path: Path, write_scan: Callable[
     }
 
 
+def test_copies_with_one_label_or_none_contradict_nothing(tmp_path: Path, write_scan: Callable[..., Path]) -> None:
+    """Other names of one label, and a copy without a label, make a duplicate, as they do for a training; exit 0."""
+    write_scan(tmp_path / "x" / "CT-2" / "a.nii", 1)
+    write_scan(tmp_path / "x" / "CT-3" / "b.nii", 1)
+    write_scan(tmp_path / "x" / "CT-0" / "c.nii", 2)
+    write_scan(tmp_path / "loose" / "d.nii", 2)
+    report = checked(tmp_path / "x", tmp_path / "loose")
+    assert {one.path.name: one.mark for one in report.scans} == {"a.nii": "ok", "b.nii": "warn", "c.nii": "ok",
+                                                                 "d.nii": "warn"}  # fmt: skip
+    assert report.sound
+    assert "None" not in run(tmp_path / "x", tmp_path / "loose").stdout
+
+
+def test_of_three_copies_each_names_one_that_contradicts_it(tmp_path: Path, write_scan: Callable[..., Path]) -> None:
+    """Two normal copies both point to the abnormal one."""
+    for place in ("normal/a.nii", "normal/b.nii", "abnormal/c.nii"):
+        write_scan(tmp_path / "x" / place, 1)
+    report = checked(tmp_path / "x")
+    assert {one.path.name: one.same_as.name for one in report.scans if one.same_as} == {
+        "a.nii": "c.nii", "b.nii": "c.nii", "c.nii": "a.nii"}  # fmt: skip
+    assert not report.sound
+
+
 def test_manifest_and_own_class_names(tmp_path: Path, write_scan: Callable[..., Path]) -> None:
     """A manifest with names of one's own is checked, missing files included."""
     write_scan(tmp_path / "a.nii", 1)

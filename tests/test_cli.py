@@ -200,3 +200,22 @@ def test_prepare_reads_a_collection_and_counts_the_sides(invoke, write_scan, tmp
 def test_clock_reads_like_a_clock() -> None:
     """Durations are minutes and seconds, with hours where there are any."""
     assert [clock(seconds) for seconds in (0, 7.4, 750, 3723)] == ["0:00", "0:07", "12:30", "1:02:03"]
+
+
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        ("mlflow.exceptions", "store: must give and take what it is asked: Odd: first second; --debug shows where"),
+        ("elsewhere", "unforeseen: Odd: first second; --debug shows where"),
+    ],
+)
+def test_what_nobody_foresaw_is_one_line(invoke, monkeypatch, module, says) -> None:
+    """An error of the libraries below the store is told as the store's; any other as unforeseen; exit code 1."""
+    odd = type("Odd", (Exception,), {"__module__": module})
+
+    def fail() -> None:
+        raise odd("first\nsecond")
+
+    monkeypatch.setattr("ctexp.project.find_project", fail)
+    done = invoke("models", "list")
+    assert (done.exit_code, done.stderr) == (1, f"error: {says}\n")

@@ -118,11 +118,13 @@ def test_contradicting_copies_are_both_left_out(entries: list[Entry], collect: C
 
 
 def test_three_copies_of_which_one_contradicts(entries: list[Entry], collect: Callable[..., Collection]) -> None:
-    """No copy is kept when any of them has another label."""
+    """No copy is kept when any of them has another label, and each names one with another."""
     copies = [copy_of(entries[0], "x.nii"), copy_of(entries[0], "y.nii", label=1, class_name="abnormal")]
     left = collect([*entries, *copies], skip_bad=True)
     assert len(left.scans) == 3
     assert len(left.skipped) == 3
+    said = sorted(problem.reason.rpartition(", and ")[2] for problem in left.skipped)
+    assert said == ["labelled abnormal here and normal there", *["labelled normal here and abnormal there"] * 2]
 
 
 @pytest.mark.parametrize(("label", "word"), [(0, "normal"), (1, "abnormal")])

@@ -1,5 +1,6 @@
 """Another site's scans: which are new to a version, and how far they are from what it was trained on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,16 @@ def test_gate_is_counted(rng, reference) -> None:
     report = describe_site(given, given.scans, reference)
     assert (report.refused, report.unusable, report.warned) == (1, 1, 10)
     assert report.lines()[0].startswith("Refused as no readable chest CT in HU: 1")
+    assert report.lines()[1].startswith("The quality gate warns of 10 of 10 scans")
+
+
+def test_scans_that_were_not_measured_are_in_no_share(rng, reference) -> None:
+    """A scan of which features are missing counts neither among those warned of nor among the scans."""
+    warned = Finding("slice-gap", "warn", "slices")
+    given = collection(rng, findings=(warned,))
+    bare = replace(given.scans[0], examination=Examination(Quality((warned,))))
+    report = describe_site(given, (bare, *given.scans[1:]), reference)
+    assert (report.warned, report.scans) == (9, 9)
 
 
 def test_version_without_reference_says_so(rng) -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctexp.cli.console import ConsoleWatch, narrate, print_json
+from ctexp.cli.console import WIDTH, ConsoleWatch, narrate, print_json
 
 if TYPE_CHECKING:
     from ctexp.experiments.viewing.check import Checked, Report
 
-WIDTH, NAME = 80, 19
+NAME = 19
 
 
 def check(

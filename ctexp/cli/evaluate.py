@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctexp.cli.console import ConsoleWatch, narrate, print_json
+from ctexp.cli.console import WIDTH, ConsoleWatch, narrate, print_json
 from ctexp.cli.store import begun_project
 from ctexp.learning.doubts import too_narrow
 from ctexp.learning.metric_words import MEASURES, PROBABILITIES, WITHOUT_NETWORK
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ctexp.experiments.evaluating.evaluation_report import EvaluationReport
     from ctexp.learning.intervals import Estimate
 
-WIDTH = 80
 _WORDS = {**MEASURES, **PROBABILITIES, **WITHOUT_NETWORK}
 
 

@@ -58,8 +58,14 @@ class CtexpGroup(PlainGroup):
             if os.environ.get(_DEBUG_VARIABLE):
                 raise
             words = " ".join(str(error).split())[:500]
-            print(f"error: unforeseen {type(error).__name__}: {words}; {DEBUG} shows where", file=sys.stderr)
+            what = "store: must give and take what it is asked" if _is_of_the_store(error) else "unforeseen"
+            print(f"error: {what}: {type(error).__name__}: {words}; {DEBUG} shows where", file=sys.stderr)
             raise typer.Exit(1) from error
+
+
+def _is_of_the_store(error: Exception) -> bool:
+    """Tell what MLflow, or the database below it, raises; neither is loaded for this."""
+    return any(kind.__module__.partition(".")[0] in ("mlflow", "sqlalchemy") for kind in type(error).__mro__)
 
 
 def _refusal(error: Exception) -> Exception:

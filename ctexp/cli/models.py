@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ctexp.cli.console import ConsoleWatch, narrate, print_json
+from ctexp.cli.console import WIDTH, ConsoleWatch, narrate, print_json
 from ctexp.cli.group import group
 from ctexp.cli.store import begun_project, open_to_read
 from ctexp.errors import ConfigError
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ctexp.registry.catalogue import ListedVersion
     from ctexp.registry.history import History
 
-WIDTH = 80
 app = group("See the registered versions and decide which one answers.")
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON object.")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the history.", show_default=False)]

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctexp.cli.console import ConsoleWatch, print_json
+from ctexp.cli.console import WIDTH, ConsoleWatch, print_json
 from ctexp.cli.store import begun_project
 
 if TYPE_CHECKING:
     from ctexp.experiments.reproducing.reproduce import ReproductionReport
     from ctexp.experiments.reproducing.verdict import MetricPair, Spread
 
-WIDTH = 80
 TOLD = 12
 """Circumstances that are printed; --json has all."""
 

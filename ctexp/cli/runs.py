@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ctexp.cli.console import narrate, print_json
+from ctexp.cli.console import WIDTH, narrate, print_json
 from ctexp.cli.group import group
 from ctexp.cli.store import open_to_read
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ctexp.tracking.store import Store
 
 app = group("List runs, show one, compare several.")
-WIDTH = 80
 TOLD = 12
 """Scans on which runs disagree that are printed; --json has all."""
 _STATUS = {"FINISHED": "done", "FAILED": "failed", "KILLED": "killed", "RUNNING": "runs", "SCHEDULED": "waits"}

@@ -36,8 +36,7 @@ def serve(
 
     Put TLS before it where others use it: a proxy on the same machine, and a token.
     """
-    import os
-
+    from ctexp.datasets.parallel import cores
     from ctexp.project import find_project
     from ctexp.service.limits import GIBI, MEBI, Limits
     from ctexp.service.serve import Address, read_token
@@ -45,7 +44,7 @@ def serve(
 
     limits = Limits(
         upload_bytes=max_mb * MEBI,
-        workers=workers if workers is not None else min(4, os.cpu_count() or 1),
+        workers=workers if workers is not None else min(4, cores()),
         queue=queue,
         body_seconds=body_seconds,
         answer_seconds=answer_seconds,

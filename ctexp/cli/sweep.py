@@ -129,6 +129,8 @@ def _print_report(report: "SweepReport") -> None:
     fits = max(map(len, rows)) + 2 + max(map(len, settings)) <= WIDTH
     for row, words in zip(rows, settings, strict=True):
         print(f"{row}  {words}" if fits else folded(f"{row}\n       {words}"))
+    if report.unbuildable:
+        print(folded(f"Proposals that no network can be built of, and that cost no trial: {report.unbuildable}."))
     print(folded(f"Chosen: {report.reason}."))
     print_metrics(f"Validation ({report.training.answer['scans']} scans)", report.training.metrics)
     print("These scans chose it, so its numbers are slightly too good.")

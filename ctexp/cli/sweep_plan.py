@@ -3,6 +3,7 @@
 import textwrap
 from typing import Any
 
+from ctexp.cli.console import WIDTH
 from ctexp.overrides import flatten
 from ctexp.presets import PRESETS
 from ctexp.searching.definition import DIRECTIONS, SweepDefinition
@@ -13,7 +14,6 @@ from ctexp.searching.space import Hyperparameter
 from ctexp.searching.wording import text
 
 SHOWN = 5
-_WIDTH = 80
 _CHOOSE = {
     "one-standard-error": "the network with the fewest weights within one standard error of the best score",
     "best": "the best score",
@@ -46,7 +46,7 @@ def plan_text(definition: SweepDefinition, source: str) -> str:
     }
     space = {one.key: _range(one) for one in definition.space}
     lines = [f"Sweep {definition.name}, dry run: checked, nothing trained."]
-    lines += [*textwrap.wrap(definition.question, _WIDTH), "", *_listed(facts)]
+    lines += [*textwrap.wrap(definition.question, WIDTH), "", *_listed(facts)]
     lines += ["", "What varies:", *_listed(space, "  "), ""]
     lines += _table(definition, first_configurations(definition, min(SHOWN, definition.trials)))
     return "\n".join(lines)
@@ -161,7 +161,7 @@ def _listed(entries: dict[str, str], indent: str = "") -> list[str]:
         for key, value in entries.items()
         for line in textwrap.wrap(
             value,
-            _WIDTH,
+            WIDTH,
             initial_indent=f"{indent}{key:<{width}}  ",
             subsequent_indent=" " * (len(indent) + width + 2),
             break_long_words=False,
@@ -178,7 +178,7 @@ def _table(definition: SweepDefinition, found: tuple[Configuration, ...]) -> lis
         for number, one in enumerate(found)
     ]
     widths = [max(map(len, column)) for column in columns]
-    while len(widths) > 2 and sum(widths) + 2 * len(widths) > _WIDTH:
+    while len(widths) > 2 and sum(widths) + 2 * len(widths) > WIDTH:
         del widths[-1], columns[-1]
     number = len(columns) - 1
     head = f"First {number} configurations" if number > 1 else "First configuration"

@@ -149,7 +149,7 @@ def _without_duplicates(
                 )
             )
         for entry in same if contradiction else same[1:]:
-            other = first if entry is not first else same[1]
+            other = next(one for one in same if one.label != entry.label) if contradiction else first
             words = f", and labelled {entry.class_name} here and {other.class_name} there" if contradiction else ""
             reason = f"{entry.path}: every scan must be there once, same as {other.path}{words}"
             problems.append(Problem(entry.path, reason))

@@ -55,8 +55,9 @@ def auc(labels: npt.ArrayLike, scores: npt.ArrayLike, confidence: float = 0.95) 
 
     The area is the share of (normal, abnormal) pairs that the scores order rightly, ties counting half. Its variance
     is DeLong's (DeLong, DeLong and Clarke-Pearson 1988, in the rank form of Sun and Xu 2014), carried to the logit
-    scale so that the interval stays within 0..1. DeLong's variance is 0 when every pair is ordered rightly, or every
-    one wrongly: then the interval is Newcombe's score-like one (2006, method 5), which is never of zero width.
+    scale so that the interval stays within 0..1. DeLong's variance is 0 when every pair is ordered rightly, every
+    one wrongly or all are tied, and unknown with one scan of a class: then the interval is Newcombe's score-like one
+    (2006, method 5), which is never of zero width.
 
     Args:
         labels: (n,) 0 or 1.

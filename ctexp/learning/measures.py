@@ -128,7 +128,7 @@ def mean_estimate(values: npt.NDArray[np.float64], most: float = math.inf, *, on
     """
     n = values.size
     if n < 2 or not np.isfinite(values).all():
-        return Estimate(float(values[0]) if n else math.nan, math.nan, math.nan, n)
+        return Estimate(float(values[0]) if n == 1 else math.nan, math.nan, math.nan, n)
     value = float(values.mean())
     quantile, error = float(stats.t.ppf(0.975, n - 1)), float(values.std(ddof=1)) / math.sqrt(n)
     upwards = math.hypot(error, max(float(values.max()), one_more) / n)

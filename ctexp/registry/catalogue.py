@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ctexp.errors import UnknownReferenceError
 from ctexp.project import MODEL_NAME
 from ctexp.registry.history import read_history
 
@@ -49,8 +50,15 @@ def list_versions(store: "Store", name: str = MODEL_NAME) -> list[ListedVersion]
         UnknownReferenceError: no such model is registered.
         WorkError: the store cannot be read.
     """
-    from mlflow.exceptions import MlflowException
+    from ctexp.tracking.store import FAILURES, unreachable
 
+    try:
+        return _read(store, name)
+    except FAILURES as error:
+        raise unreachable(store.project, error) from error
+
+
+def _read(store: "Store", name: str) -> list[ListedVersion]:
     read_history(store, name)  # an unknown model, or a store that does not answer, is said as everywhere
     named: dict[str, list[str]] = {}
     for alias, version in store.client.get_registered_model(name).aliases.items():
@@ -61,9 +69,9 @@ def list_versions(store: "Store", name: str = MODEL_NAME) -> list[ListedVersion]
         page = store.client.search_model_versions(f"name = '{name}'", max_results=1000, page_token=token)
         for entity in page:
             try:
-                data = store.client.get_run(entity.run_id).data
+                data = store.run(entity.run_id).data
                 params, metrics = data.params, data.metrics
-            except MlflowException:  # the run was deleted for good; its version can still answer
+            except UnknownReferenceError:  # the run was deleted for good; its version can still answer
                 params, metrics = {}, {}
             found.append(_listed(entity, named, params, metrics))
         token = page.token

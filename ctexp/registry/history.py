@@ -174,15 +174,17 @@ def require_version(store: "Store", name: str, version: str) -> None:
 
     Raises:
         UnknownReferenceError: it does not.
-        WorkError: the store cannot be read.
+        StoreUnreachableError: the store cannot be read.
     """
     from mlflow.exceptions import MlflowException
+
+    from ctexp.tracking.store import is_missing, unreachable
 
     try:
         store.client.get_model_version(name, version)
     except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise WorkError(f"models:/{name}/{version}: the store must be readable: {error}") from error
+        if not is_missing(error):
+            raise unreachable(store.project, error) from error
         raise UnknownReferenceError(
             f"models:/{name}/{version}: must be registered, it is not; see `ctexp models list`"
         ) from error

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ctexp.config import ScanSettings
+from ctexp.scans.frame import as_picture
 from ctexp.scans.quality.anatomy import AIR_HU as LUNG_HU
 from ctexp.scans.quality.anatomy import BODY_HU, find_anatomy
 from ctexp.scans.quality.coarse import Coarse
@@ -54,12 +55,12 @@ def ablate(prepared: Prepared, settings: ScanSettings, extent_mm: tuple[float, f
         return None
     picture_mm = tuple(mm / count for mm, count in zip(extent_mm, prepared.shape, strict=True))
     spacing_mm = (picture_mm[1], picture_mm[0], picture_mm[2])
-    hu = np.ascontiguousarray(_turned(prepared)) * np.float32(high - low) + np.float32(low)
+    hu = np.ascontiguousarray(as_picture(prepared)) * np.float32(high - low) + np.float32(low)
     anatomy = find_anatomy(Coarse(hu, spacing_mm))
     if anatomy is None:
         return None
     air = np.float32(np.clip((AIR_HU - low) / (high - low), 0, 1))
-    without_body = np.where(_turned(_grown(anatomy.body, spacing_mm)), air, prepared)
+    without_body = np.where(as_picture(_grown(anatomy.body, spacing_mm)), air, prepared)
     soft = hu[anatomy.body & ~anatomy.lungs]
     soft = soft[(soft > SOFT_HU[0]) & (soft < SOFT_HU[1])]
     if not anatomy.lungs.any() or not soft.size:
@@ -69,12 +70,7 @@ def ablate(prepared: Prepared, settings: ScanSettings, extent_mm: tuple[float, f
         whole[half] = _filled(anatomy.lungs[half])
     tissue = np.float32((float(np.median(soft)) - low) / (high - low))
     inside = _grown(whole, spacing_mm) & anatomy.body
-    return Ablations(np.where(_turned(inside), tissue, prepared), without_body)
-
-
-def _turned(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """Turn picture axes (rows to the back, columns to the left) into x to the right and y to the front, or back."""
-    return array[::-1, ::-1].transpose(1, 0, 2)
+    return Ablations(np.where(as_picture(inside), tissue, prepared), without_body)
 
 
 def _filled(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

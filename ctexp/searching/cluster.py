@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ctexp import __version__
-from ctexp.errors import ConfigError, DataError, WorkError
+from ctexp.errors import ConfigError, CtexpError, DataError, WorkError
 from ctexp.experiments.watch import Watch
 from ctexp.searching.orders import Order, Outcome, Progress, Workplace
 from ctexp.searching.remote import settle_in
@@ -233,7 +233,7 @@ class _Actor:
         self._stop = threading.Event()
         try:
             self._workplace = settle_in(workplace)
-        except DataError as error:
+        except CtexpError as error:  # a full disk, too: whoever hires is told, and need not guess
             self._fault = str(error)
 
     def ready(self) -> tuple[str, str]:

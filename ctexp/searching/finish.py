@@ -30,7 +30,16 @@ _QUOTED = {**MEASURES, "brier_after": "Brier score", "ece_after": "ECE"}
 
 @dataclass(frozen=True)
 class SweepReport:
-    """What `ctexp sweep` answers."""
+    """What `ctexp sweep` answers.
+
+    Attributes:
+        chosen: the trial whose network was registered, for the reason.
+        best: the trial with the best score.
+        importance: share of each hyperparameter; None where it cannot be said.
+        unbuildable: configurations that were proposed, cannot be built and cost no trial.
+        seconds: the whole took.
+        metric: that was searched by.
+    """
 
     run_id: str
     name: str
@@ -55,6 +64,7 @@ class SweepReport:
             "metrics": self.training.metrics,
             "data": self.training.data,
             "importance": self.importance,
+            "unbuildable": self.unbuildable,
             "seconds": self.seconds,
         }
 

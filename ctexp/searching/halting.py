@@ -11,16 +11,13 @@ from collections.abc import Sequence
 Curve = tuple[float, ...]
 
 
-def floors(
-    curves: Sequence[Curve], *, maximise: bool, length: int, trials: int, begin: int
-) -> tuple[float | None, ...]:
+def floors(curves: Sequence[Curve], *, length: int, trials: int, begin: int) -> tuple[float | None, ...]:
     """Give, for each epoch, the value that the best so far of a new trial must reach.
 
     Args:
         curves: the metric after each epoch of the trials that are compared with. One that is shorter, because it was
             stopped or ran out of patience, counts with its last value afterwards: without it the median would creep
             towards the survivors.
-        maximise: whether higher is better.
         length: epochs of a whole trial.
         trials: so many are needed before anything is stopped.
         begin: the first epoch after which a trial may be stopped.

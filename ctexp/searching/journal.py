@@ -32,7 +32,6 @@ STATUS_TAG = "ctexp.status"
 REQUEST_TAG = "ctexp.sweep.request"
 _CHUNK = 4000
 """Characters that every store takes in one tag."""
-_PAGE = 1000
 
 
 @dataclass

@@ -52,7 +52,7 @@ def bracket_rounds(epochs: int, bracket: int) -> tuple[tuple[int, int], ...]:
 
     Args:
         epochs: of a whole trial.
-        bracket: its number, which is how often it halves.
+        bracket: its number, which is how often it drops all but a third (`FACTOR`).
     """
     return tuple(
         (_size(epochs, bracket, number), math.ceil(epochs / FACTOR ** (bracket - number)))

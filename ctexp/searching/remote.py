@@ -17,10 +17,11 @@ def settle_in(workplace: Workplace) -> Workplace:
 
     Prepared arrays are found by the hash of the scan file's bytes. Where the sweep's cache is visible and whole, on a
     shared disk say, it is used. Elsewhere the scans are read under the same path and prepared into
-    `$CTEXP_CACHE`, or `~/.cache/ctexp`, and must have the sweep's hash as a collection.
+    `$CTEXP_CACHE`, or `~/.cache/ctexp/.ctexp/cache`, and must have the sweep's hash as a collection.
 
     Raises:
         DataError: the scans are not here, or others are.
+        WorkError: they cannot be prepared here; the disk is full, say.
     """
     if has_all(workplace):
         return workplace

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import psutil
 
 from ctexp.address import shown
+from ctexp.datasets.parallel import cores
 from ctexp.errors import ConfigError
 from ctexp.experiments.watch import Watch
 from ctexp.searching.machine import share, usable_cores
@@ -38,7 +39,7 @@ class Staff:
         if self.workers or self.ray is not None:
             return self.workers or MOST_WORKERS
         room = psutil.virtual_memory().total // (_GIB_A_WORKER * 2**30)
-        return len(visible_gpus()) or max(1, min(MOST_WORKERS, len(usable_cores()), room))
+        return len(visible_gpus()) or max(1, min(MOST_WORKERS, cores(), room))
 
     def check(self, tracking_uri: str) -> None:
         """See that such workers could work with this store, before anything is read or begun.
@@ -71,8 +72,8 @@ def hire(staff: Staff, workplace: Workplace, watch: Watch) -> Crew:
 
         return RayCrew(workplace, staff.ray, staff.count(), watch)
     gpus = visible_gpus()
-    cores = share(usable_cores(), staff.count())
-    slots = [Slot(mine, gpus[number % len(gpus)] if gpus else None) for number, mine in enumerate(cores)]
-    what = f"{len(gpus)} GPUs" if gpus else f"{count(len(cores[0]), 'core')} each" if cores[0] else "all cores"
-    watch.say(f"{count(len(cores), 'worker')}, {what}")
+    shares = share(usable_cores(), staff.count())
+    slots = [Slot(mine, gpus[number % len(gpus)] if gpus else None) for number, mine in enumerate(shares)]
+    what = f"{len(gpus)} GPUs" if gpus else f"{count(len(shares[0]), 'core')} each" if shares[0] else "all cores"
+    watch.say(f"{count(len(shares), 'worker')}, {what}")
     return LocalCrew(workplace, slots)

@@ -148,7 +148,6 @@ class Study:
         curves = [self._results[place].curve for place in range(self._told) if self._results[place].score is not None]
         return floors(
             curves,
-            maximise=definition.maximise,
             length=definition.folds or definition.base.training.epochs,
             trials=definition.stop_trials,
             begin=definition.stop_epochs,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from ctexp.errors import CtexpError
+from ctexp.errors import CtexpError, WorkError
 from ctexp.scans.read import ReadOptions
 from ctexp.service.body import receive
 from ctexp.service.current import Current
@@ -18,7 +18,7 @@ from ctexp.service.log import log
 from ctexp.service.metrics import Metrics
 from ctexp.service.refusals import Outcome, RefusalError
 from ctexp.service.uploads import Uploads
-from ctexp.service.work import Job, Reply
+from ctexp.service.work import Job, Reply, Served
 from ctexp.service.workers import Pool, SlowWorkerError, Worker, WorkerError
 
 if TYPE_CHECKING:
@@ -135,6 +135,8 @@ class Desk:
             await asyncio.sleep(seconds)
             try:
                 found = await asyncio.to_thread(self.current.look)
+                if found is not None:
+                    await self._prove(found)
             except Exception as error:  # whatever a library raises, the alias is looked at again
                 words = str(error) if isinstance(error, CtexpError) else f"unforeseen {type(error).__name__}"
                 if words != trouble:  # once, not every few seconds
@@ -148,3 +150,11 @@ class Desk:
                 self.metrics.show_model(found)
                 self.metrics.count_reload(True)
                 log(f"{found.name} version {found.version} answers from now on")
+
+    async def _prove(self, found: Served) -> None:
+        try:
+            await self._pool.prove(found, self.limits.answer_seconds)
+        except WorkerError as error:
+            raise WorkError(
+                f"{found.name} version {found.version}: a worker must be able to load it: {error}"
+            ) from error

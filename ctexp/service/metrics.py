@@ -41,7 +41,8 @@ class Metrics:
         self._model = Gauge(
             "ctexp_model_info", "1 for the version that answers.", ["name", "version"], registry=self._registry
         )
-        self._reloads = Counter("ctexp_model_reloads", "Looks at the alias that found another version.", ["result"],
+        self._reloads = Counter("ctexp_model_reloads",
+                                "Looks at the alias that found another version, or began to fail.", ["result"],
                                 registry=self._registry)  # fmt: skip
         self.held = Gauge("ctexp_held_requests", "Requests with a scan, uploads included.", registry=self._registry)
         self.waiting = Gauge("ctexp_queue_length", "Uploaded scans that wait for a worker.", registry=self._registry)
@@ -68,7 +69,7 @@ class Metrics:
         self._model.labels(name=served.name, version=served.version).set(1)
 
     def count_reload(self, worked: bool) -> None:
-        """Count a moved alias that was followed, or one whose version could not be loaded."""
+        """Count a moved alias that was followed, or a trouble that began: no store, or a version none can load."""
         self._reloads.labels(result="done" if worked else "failed").inc()
 
     def text(self) -> bytes:

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from ctexp.config import check
-from ctexp.errors import ConfigError
+from ctexp.errors import ConfigError, WorkError
 from ctexp.project import Project
 from ctexp.service.guard import Access, is_loopback
 from ctexp.service.limits import Limits
@@ -18,6 +18,9 @@ from ctexp.service.log import log
 
 if TYPE_CHECKING:
     import uvicorn
+
+    from ctexp.service.work import Served
+    from ctexp.service.workers import Pool
 
 TOKEN_VARIABLE = "CTEXP_TOKEN"  # noqa: S105 - the name of a variable
 _SHORTEST_TOKEN = 16
@@ -114,6 +117,17 @@ def _bind(address: Address) -> socket.socket:
                           "name another --port") from error  # fmt: skip
 
 
+def _load(pool: "Pool", served: "Served") -> None:
+    from ctexp.service.workers import WorkerError
+
+    try:
+        asyncio.run(pool.load(served))
+    except WorkerError as error:
+        raise WorkError(
+            f"{served.name} version {served.version}: every worker must be able to load it: {error}"
+        ) from error
+
+
 def _run(
     project: Project,
     reference: str | None,
@@ -139,7 +153,7 @@ def _run(
         current = Current(project, reference)
         pool = Pool(limits.workers, limits.worker_bytes)
         try:
-            asyncio.run(pool.load(current.served))
+            _load(pool, current.served)
             desk = Desk(limits, uploads, pool, current, Metrics(pool))
             app = create_app(desk, Access(token, frozenset(address.names)), poll_seconds=poll_seconds)
             config = uvicorn.Config(

@@ -143,9 +143,10 @@ class _Worker:
         from ctexp.registry.predictor import Predictor
 
         if folder not in self._predictors:
+            predictor = Predictor(folder)  # one that cannot be loaded takes no other's place
             while len(self._predictors) >= _KEPT:
                 del self._predictors[next(iter(self._predictors))]
-            self._predictors[folder] = Predictor(folder)
+            self._predictors[folder] = predictor
             _bound_memory(self._bytes)
         return self._predictors[folder]
 

@@ -76,7 +76,7 @@ class Pool:
         """
         for reply in await asyncio.gather(*(worker.ask(Load(served)) for worker in self._workers)):
             if isinstance(reply, str):
-                raise WorkerError(f"unforeseen {reply}")
+                raise WorkerError(reply)
 
     @property
     def working(self) -> int:
@@ -91,7 +91,15 @@ class Pool:
         """Take a worker back that was given no job."""
         self._idle.put_nowait(worker)
 
-    async def ask(self, worker: Worker, job: Job, seconds: float) -> Reply:
+    async def prove(self, served: Served, seconds: float) -> None:
+        """Have one worker, as soon as it is free, load a network that is to answer next.
+
+        Raises:
+            WorkerError: it cannot, or not in time.
+        """
+        await self.ask(await self.take(), Load(served), seconds)
+
+    async def ask(self, worker: Worker, job: Job | Load, seconds: float) -> Reply:
         """Have a taken worker do a job, and take it back, or another in its place.
 
         Raises:

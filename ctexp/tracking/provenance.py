@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from ctexp import __version__
+from ctexp.datasets.parallel import cores
 from ctexp.tracking.gpus import visible_gpu_names
 
 _PACKAGES = ("tensorflow", "jax", "torch", "keras", "keras-tuner", "mlflow", "nibabel", "scipy", "numpy", "onnx",
@@ -72,9 +73,7 @@ def hardware_facts() -> dict[str, str]:
     gpus = visible_gpu_names()
     return {
         "hardware.cpu": _cpu_model(),
-        "hardware.cores": str(len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 0)
-        if platform.system() == "Linux"
-        else str(psutil.cpu_count()),
+        "hardware.cores": str(cores()),
         "hardware.memory_gib": f"{psutil.virtual_memory().total / 2**30:.1f}",
         "hardware.system": f"{platform.system()} {platform.release()} {platform.machine()}",
         **({"hardware.gpu": ", ".join(gpus)} if gpus else {}),

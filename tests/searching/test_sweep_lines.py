@@ -23,14 +23,14 @@ def trial(number: int, configuration: Configuration, status="finished", reason: 
                        1_234_567, 123.4, reason=reason)  # fmt: skip
 
 
-def table(capsys: pytest.CaptureFixture[str], *trials: TrialRecord) -> list[str]:
+def table(capsys: pytest.CaptureFixture[str], *trials: TrialRecord, unbuildable: int = 0) -> list[str]:
     """The lines that a sweep ends with on standard output."""
     model = {"name": "ctexp", "version": "1", "alias": "challenger"}
     training = TrainingReport("0" * 32, model, {}, 7, {"synthetic": False}, 3, 4, 1.0, {"scans": 32})
     reason = "trial 0 (0.950) has the fewest weights of 2 trials within one standard error (0.020) of the best score, 1"
     _print_report(SweepReport("f" * 32, "mine", trials, trials[0], trials[0], reason, training,
-                              {"network.dropout": 0.4, "training.learning_rate": 0.3, "network.filters.1": 0.3}, 0,
-                              1.0, "val_auc"))  # fmt: skip
+                              {"network.dropout": 0.4, "training.learning_rate": 0.3, "network.filters.1": 0.3},
+                              unbuildable, 1.0, "val_auc"))  # fmt: skip
     return capsys.readouterr().out.splitlines()
 
 
@@ -64,3 +64,10 @@ def test_a_narrow_table_has_a_line_a_trial(capsys: pytest.CaptureFixture[str]) -
     lines = table(capsys, trial(0, {"network.dropout": 0.1}), trial(1, {"network.dropout": 0.2}))
     assert [line.split()[-2:] for line in lines[1:3]] == [["dropout", "0.1"], ["dropout", "0.2"]]
     assert lines[0].endswith("  configuration")
+
+
+def test_proposals_that_cannot_be_built_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Their number stands beneath the table; where there are none nothing is said."""
+    line = "Proposals that no network can be built of, and that cost no trial: 3."
+    assert line in table(capsys, trial(0, WIDE), unbuildable=3)
+    assert not any("Proposals" in one for one in table(capsys, trial(0, WIDE)))

@@ -49,12 +49,19 @@ class Known:
         return found
 
 
+class Willing(Pool):
+    """Workers that could load whatever they are asked to."""
+
+    async def prove(self, served: Served, seconds: float) -> None:
+        """Have no doubt."""
+
+
 def test_old_version_answers_while_the_store_is_down(tmp_path, capsys) -> None:
     """Looks that fail, for whatever reason, change nothing; a trouble is told once, and the next version followed."""
     old, new = (Served("ctexp", version, True, tmp_path / version) for version in ("1", "2"))
     down = StoreUnreachableError("http://store: must answer, it does not")
     current = Known(old, down, down, ZeroDivisionError("a path of a patient"), new)
-    pool = Pool(0, GIBI)
+    pool = Willing(0, GIBI)
     metrics = Metrics(pool)
 
     async def follow(desk: Desk) -> None:
@@ -130,6 +137,34 @@ async def metrics_with(client: httpx.AsyncClient, line: str) -> str:
         while line not in (text := (await client.get("/metrics")).text).splitlines():
             await asyncio.sleep(0.01)
     return text
+
+
+@pytest.mark.slow
+def test_a_version_that_cannot_be_loaded_answers_nothing(served, make_predictor, content, tmp_path, capsys) -> None:
+    """A champion whose network is none leaves the present version in its place, and is told once; the next answers."""
+    broken, better = (replace(served, version=one, folder=tmp_path / one) for one in ("2", "3"))
+    for one in (broken, better):
+        make_predictor(one.folder, ScanSettings(shape=(42, 42, 21)))
+    (broken.folder / "network.onnx").write_bytes(b"no network")
+
+    async def ask() -> None:
+        async with opened(served, tmp_path / "uploads") as (desk, client):
+            desk.current = Known(served, broken, broken, better)
+            watch = asyncio.create_task(desk.watch(0.2))
+            await metrics_with(client, 'ctexp_model_reloads_total{result="failed"} 1.0')
+            answered = await upload(client, content)
+            assert (answered.status_code, answered.json()["model"]["version"]) == (200, "1")
+            await metrics_with(client, 'ctexp_model_reloads_total{result="done"} 1.0')
+            answered = await upload(client, content)
+            assert (answered.status_code, answered.json()["model"]["version"]) == (200, "3")
+            watch.cancel()
+
+    (tmp_path / "uploads").mkdir()
+    asyncio.run(ask())
+    lines = [line.partition("Z ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert lines[0].startswith("warning: ctexp version 2: a worker must be able to load it: unforeseen ")
+    assert lines[0].endswith("; version 1 goes on answering")
+    assert lines[1:] == ["ctexp version 3 answers from now on"]
 
 
 @pytest.mark.slow

@@ -1,13 +1,17 @@
 """What `ctexp serve` refuses before it begins, and where its token comes from."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
 from ctexp.cli.main import app
-from ctexp.errors import ConfigError
-from ctexp.service.serve import read_token
+from ctexp.errors import ConfigError, WorkError
+from ctexp.project import Project
+from ctexp.service.limits import Limits
+from ctexp.service.serve import Address, read_token, serve
+from ctexp.service.work import Served
 
 TOKEN = "0123456789abcdef" * 2
 
@@ -72,3 +76,14 @@ def test_token_leaves_the_environment(tmp_path, monkeypatch) -> None:
     with pytest.raises(ConfigError, match=r"^\$CTEXP_TOKEN: must be at least 16 ASCII characters"):
         read_token(None)
     assert "CTEXP_TOKEN" not in os.environ
+
+
+@pytest.mark.slow
+def test_a_version_that_no_worker_can_load_is_one_line(tmp_path, monkeypatch) -> None:
+    """The service does not begin, and says which version and why."""
+    served = Served("ctexp", "7", True, tmp_path / "nothing")
+    monkeypatch.setattr("ctexp.service.current.Current", lambda project, reference: SimpleNamespace(served=served))
+    with pytest.raises(WorkError) as caught:
+        serve(Project(tmp_path), None, Address(port=0), limits=Limits(workers=1))
+    assert str(caught.value).startswith("ctexp version 7: every worker must be able to load it: WorkError: ")
+    assert "\n" not in str(caught.value)

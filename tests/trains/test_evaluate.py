@@ -2,11 +2,13 @@
 
 import csv
 import json
+import math
 import os
 import shutil
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -14,6 +16,9 @@ import pytest
 from mlflow import MlflowClient
 
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
+from ctexp.experiments.evaluating.evaluation_record import summary
+from ctexp.learning.intervals import Estimate
+from ctexp.registry.names import ModelVersion
 
 
 @pytest.fixture(scope="module")
@@ -229,3 +234,16 @@ def test_wrong_words_are_one_line(project, tmp_path, program_in) -> None:
         assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1
     program_in(tmp_path)("evaluate", exit_code=2)
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_what_is_undefined_is_left_out_of_the_notes() -> None:
+    """Where nothing was called abnormal the run's description has no PPV, rather than one of nan."""
+    chosen = SimpleNamespace(kind="validation", scans=range(32), collection=SimpleNamespace(source="ward 7"), site=None)
+    estimates = {"auc": Estimate(0.9, 0.8, 0.95, 32), "ppv": Estimate(math.nan, math.nan, math.nan, 0)}
+    report = SimpleNamespace(
+        model=ModelVersion("ctexp", "1", "0" * 32), chosen=chosen, synthetic=False, standing=None, estimates=estimates,
+        without_network={}, controls=None,
+    )  # fmt: skip
+    text = summary(report)
+    assert "| auc | 0.900 | 0.800 to 0.950 | 32 |" in text
+    assert "nan" not in text

@@ -14,7 +14,8 @@ BASE = "https://github.com/hasibzunair/3D-image-classification-tutorial/releases
 """The 200-scan subset, about 1 GB a file. Its checksums were never published: see `record`."""
 FILES = ("CT-0.zip", "CT-23.zip")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_UNRESERVED = ":/?#[]@!$&'()*+,;=%~"
+_KEPT_SIGNS = ":/?#[]@!$&'()*+,;=%~"
+"""Signs that have a meaning in an address: quoted, they would lose it."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _checked_address(text: str) -> str:
         raise DataError(f"--from: an address must be without user name and password, got one for {parts.hostname}")
     if not sound:
         raise DataError(f"--from {text}: an address must name a host, such as https://example.org/mosmed")
-    return quote(parts._replace(fragment="").geturl(), safe=_UNRESERVED)
+    return quote(parts._replace(fragment="").geturl(), safe=_KEPT_SIGNS)
 
 
 def _address(address: str) -> Origin:

@@ -13,12 +13,12 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from ctexp import __version__
+from ctexp.address import SERVERS
 from ctexp.errors import WorkError
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that may be another a moment later."""
 _LONGEST_PAUSE_S = 60.0
-_SCHEMES = ("http", "https")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         old, new = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
-        if new not in _SCHEMES or (old == "https" and new == "http"):
+        if new not in SERVERS or (old == "https" and new == "http"):
             raise WorkError(f"{req.full_url}: must not lead from {old} to {new or newurl}; give another --from")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -129,7 +129,7 @@ def ask(address: str, start: int, validator: str | None, timeout_s: float) -> An
         PassingTroubleError: no answer, or one that may be another a moment later.
         WorkError: an answer that will not change, such as 404.
     """
-    if urlsplit(address).scheme not in _SCHEMES:
+    if urlsplit(address).scheme not in SERVERS:
         raise WorkError(f"{address}: must be http or https; give another --from")
     headers = {"User-Agent": f"ctexp/{__version__}", "Accept-Encoding": "identity"}
     if start and validator:

@@ -2,9 +2,10 @@
 
 from pathlib import PurePosixPath
 
+from ctexp.scans.read import SUFFIXES
+
 CLASSES = ("CT-0", "CT-1", "CT-2", "CT-3", "CT-4", "CT-23")
 """MosMedData's five classes, and the one that the 200-scan subset makes of `CT-2` and `CT-3`."""
-SUFFIXES = (".nii.gz", ".nii")
 _PASSED_OVER = frozenset({"masks", "__macosx"})
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ctexp.datasets.mosmed.layout import CLASSES, SUFFIXES
+from ctexp.datasets.mosmed.layout import CLASSES
 from ctexp.datasets.mosmed.part import Part
 from ctexp.datasets.mosmed.record import Received, read_record, write_record
 from ctexp.errors import DataError
+from ctexp.scans.read import SUFFIXES
 
 
 class Place:

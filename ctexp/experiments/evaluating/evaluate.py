@@ -20,7 +20,7 @@ from ctexp.experiments.evaluating.evaluation_report import EvaluationReport
 from ctexp.experiments.rebuild import RequestOfSweep
 from ctexp.experiments.watch import Watch
 from ctexp.learning.baseline import mean_hu_auc
-from ctexp.learning.evaluation import Outputs, confusion, sure_logits
+from ctexp.learning.evaluation import Outputs, confusion
 from ctexp.learning.measures import all_estimates, calibration_error_by_chance
 from ctexp.project import Project
 
@@ -114,7 +114,7 @@ def evaluate_version(
 
 def network_of(predictor: "Predictor") -> Ask:
     """Give the function from prepared scans (n, rows, columns, slices, 1) to a version's calibrated (n,) logits."""
-    return lambda inputs: sure_logits(predictor.ask(inputs).mean(axis=0))
+    return predictor.logits
 
 
 def answers_of(ask: Ask, cache: ScanCache, scans: Sequence[LabelledScan], progress: Progress) -> Outputs:

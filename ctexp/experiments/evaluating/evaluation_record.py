@@ -137,7 +137,8 @@ def summary(report: EvaluationReport) -> str:
         lines += [f"Look {report.standing.number} of this test set.", ""]
     lines += ["| | value | 95 % interval | n |", "|---|---|---|---|"]
     for name, one in {**report.estimates, **report.without_network}.items():
-        lines.append(f"| {name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} | {one.n} |")
+        if not np.isnan(one.value):  # no PPV where nothing is called abnormal
+            lines.append(f"| {name} | {one.value:.3f} | {one.low:.3f} to {one.high:.3f} | {one.n} |")
     if chosen.site:
         lines += ["", *chosen.site.lines()]
     lines += ["", *(f"Doubt: {one.sentence}" for one in report.controls or () if one.found)]

@@ -22,7 +22,7 @@ from ctexp.errors import DataError, InputError
 from ctexp.experiments.evaluating.enough import enough
 from ctexp.experiments.rebuild import RequestOfSweep, data_of_run, request_of_run, sides_of_run
 from ctexp.experiments.watch import Watch
-from ctexp.learning.evaluation import Outputs, sure_logits
+from ctexp.learning.evaluation import Outputs
 from ctexp.learning.intervals import auc
 from ctexp.learning.paired import PairedTest, delong_test, paired_loss
 from ctexp.project import Project
@@ -249,5 +249,4 @@ def _logits(
     for one in ingest([scan.path for scan in scans], cache, options=options, progress=watch.stage("preparing scans")):
         if one.error:
             raise DataError(str(one.error))
-    answers = [predictor.ask(load_inputs(cache, [scan])).mean(axis=0) for scan in scans]
-    return sure_logits(np.concatenate(answers))
+    return np.concatenate([predictor.logits(load_inputs(cache, [scan])) for scan in scans])

@@ -112,6 +112,7 @@ def promote(
     numbers: dict[str, Any] = {"against": number}
     if judgement is not None:
         numbers |= judgement.numbers | {"failed": list(judgement.failures)}
+    concerned = _concerned(store, challenger.name, challenger.version, number)
     done = record(
         store,
         "forced" if failed else "promoted",
@@ -120,7 +121,7 @@ def promote(
         why=reason.strip(),
         numbers=numbers,
     )
-    renew_cards(store, _concerned(store, challenger.name, challenger.version, number), watch)
+    renew_cards(store, concerned, watch)
     return _move(done, challenger, number, judgement)
 
 
@@ -152,8 +153,9 @@ def rollback(project: Project, watch: Watch, reason: str = "", name: str = MODEL
             require_version(store, name, version)
         except UnknownReferenceError:  # deleted since
             continue
+        concerned = _concerned(store, name, version, history.champion)
         done = record(store, "rolled back", version, name=name, why=reason.strip())
-        renew_cards(store, _concerned(store, name, version, history.champion), watch)
+        renew_cards(store, concerned, watch)
         return _move(done, ModelVersion(name, version, ""), history.champion, None)
     raise InputError(
         f"model {name}: the history must name a champion before version {history.champion}, it names none; "

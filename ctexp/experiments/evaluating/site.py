@@ -42,7 +42,7 @@ class SiteReport:
         distance: median distance, in standard deviations.
         limit: beyond which a single scan is called unlike.
         farthest: features, the farthest first.
-        warned: scans that the quality gate warns of.
+        warned: of those measured, scans that the quality gate warns of.
         refused: scans that it refused; they were left out.
         unusable: other scans that were left out: unreadable or twice.
         known: scans that were left out because the version was trained or validated on them, or they are in its test.
@@ -125,9 +125,10 @@ def describe_site(
     collection: Collection, scans: Sequence[LabelledScan], reference: Reference | None
 ) -> SiteReport:  # fmt: skip
     """Measure how far scans are from what a version was trained on (`Reference`, a Mahalanobis distance)."""
-    rows = [scan.examination.features for scan in scans if scan.examination and scan.examination.features]
+    measured = [one for scan in scans if (one := scan.examination) and one.features]
+    rows = [one.features for one in measured if one.features]
     refused = sum(REFUSAL in problem.reason for problem in collection.skipped)
-    warned = sum(bool(scan.examination and scan.examination.quality.verdict == "warn") for scan in scans)
+    warned = sum(one.quality.verdict == "warn" for one in measured)
     distances = [reference.distance(row) for row in rows] if reference else []
     known = reference is not None and bool(distances)
     return SiteReport(

@@ -86,7 +86,7 @@ class Answers:
         return metrics
 
     def words(self) -> list[str]:
-        """Say in two sentences at most how the answers are calibrated and from where on a scan is called abnormal."""
+        """Say how the answers are calibrated and from where on a scan is called abnormal; paragraphs of Markdown."""
         said = f"Calibrated with temperature {self.temperature:.2f}, fitted to these {self.n} scans; "
         if self.judged is None:
             said += "too few patients to judge it on others than it was fitted to."

@@ -53,6 +53,7 @@ class Checked:
     error: str | None = None
     class_name: str | None = None
     same_as: Path | None = None
+    label: int | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -164,9 +165,10 @@ def check_scans(
 
 def _check(listed: ListedScan, options: ReadOptions, *, with_picture: bool) -> tuple[Checked, Thumbnail | None]:
     path = listed.path
-    class_name = listed.entry.class_name if listed.entry else None
+    entry = listed.entry
+    class_name, label = (entry.class_name, entry.label) if entry else (None, None)
     try:
-        scan = open_scan(path, replace(options, one_patient=listed.entry is not None))
+        scan = open_scan(path, replace(options, one_patient=entry is not None))
         volume = scan.decode()
     except ScanError as error:
         return Checked(path, error=str(error), class_name=class_name), None
@@ -182,7 +184,7 @@ def _check(listed: ListedScan, options: ReadOptions, *, with_picture: bool) -> t
     )
     in_hu = not any(finding.code in NOT_HU for finding in quality.findings)
     image = thumbnail(volume, in_hu=in_hu) if with_picture else None
-    return Checked(path, facts, None, class_name, notes=scan.notes), image
+    return Checked(path, facts, None, class_name, label=label, notes=scan.notes), image
 
 
 def _range_hu(volume: Volume) -> tuple[float, float]:
@@ -192,21 +194,22 @@ def _range_hu(volume: Volume) -> tuple[float, float]:
 
 
 def _with_duplicates(found: Sequence[Checked]) -> list[Checked]:
-    """Add a finding to every scan that is there before, and to both where they are of different classes."""
+    """Add a finding to every scan that is there before, and to both where their labels contradict each other."""
     groups: dict[str, list[int]] = {}
     for number, one in enumerate(found):
         if one.facts:
             groups.setdefault(one.facts.sha256, []).append(number)
     result = list(found)
     for numbers in groups.values():
-        classes = {found[number].class_name for number in numbers}
-        for place, number in enumerate(numbers):
-            if place == 0 and len(classes) == 1:
-                continue
-            other = found[
-                numbers[0] if place else next(n for n in numbers if found[n].class_name != found[number].class_name)
+        for number in numbers:
+            one = found[number]
+            against = [
+                found[n] for n in numbers if None not in (one.label, found[n].label) and found[n].label != one.label
             ]
-            result[number] = _duplicate(found[number], other, contradicts=len(classes) > 1)
+            if against:
+                result[number] = _duplicate(one, against[0], contradicts=True)
+            elif number != numbers[0]:
+                result[number] = _duplicate(one, found[numbers[0]], contradicts=False)
     return result
 
 

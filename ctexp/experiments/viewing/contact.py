@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ctexp.errors import WorkError
 from ctexp.files import atomic_write, spell_out
-from ctexp.scans.frame import body_centre
+from ctexp.scans.frame import as_picture, body_centre
 from ctexp.scans.views import LUNG_WINDOW_HU
 from ctexp.scans.volume import Volume
 
@@ -37,7 +37,7 @@ def thumbnail(volume: Volume, *, in_hu: bool) -> Thumbnail:
     Returns:
         (SIDE, 2 * SIDE) grey levels of a lung window; the patient's right is on the left, the head above.
     """
-    picture = volume.stored[::-1, ::-1, :].transpose(1, 0, 2)
+    picture = as_picture(volume.stored)
     x, y, z = volume.spacing_mm
     middle = body_centre(volume, picture, (y, x, z))
     row, slice_number = (min(int(middle[axis]), picture.shape[axis] - 1) for axis in (0, 2))

@@ -1,12 +1,13 @@
 """All that the store knows of a version and that its model card is made of; what is not logged is not there."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ctexp.errors import UnknownReferenceError, WorkError
-from ctexp.registry.history import History, read_history
+from ctexp.registry.history import History, read_history, require_version
 from ctexp.tracking.tags import DOUBT_TAG, KIND_TAG, PARENT_TAG
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def gather_facts(store: "Store", version: "ModelVersion") -> CardFacts:
     from ctexp.registry.references import load_predictor
 
     history = read_history(store, version.name)
+    require_version(store, version.name, version.version)
     entity = store.client.get_model_version(version.name, version.version)
     aliases = store.client.get_registered_model(version.name).aliases
     params, metrics, tags, sweep = _run_facts(store, version.run_id)
@@ -124,10 +126,12 @@ def _run_facts(
 ) -> tuple[dict[str, str], dict[str, float], dict[str, str], dict[str, Any] | None]:
     try:
         data = store.run(run_id).data
-        parent = data.tags.get(PARENT_TAG)
-        above = store.run(parent).data if parent else None
     except UnknownReferenceError:  # deleted for good; the version can still answer
         return {}, {}, {}, None
+    above = None
+    if parent := data.tags.get(PARENT_TAG):
+        with contextlib.suppress(UnknownReferenceError):  # what the run itself logged is still there
+            above = store.run(parent).data
     if above is None:
         return dict(data.params), dict(data.metrics), dict(data.tags), None
     is_sweep = above.tags.get(KIND_TAG) == "sweep"

@@ -25,7 +25,7 @@ class Examination:
     Attributes:
         quality: findings and verdict.
         features: what kind of scan it is, in the order of `FEATURES`; None for a scan that is refused.
-        synthetic: the scan says of itself that a program drew it.
+        synthetic: the scan says of itself that a program drew it; False for a scan that is refused.
     """
 
     quality: Quality

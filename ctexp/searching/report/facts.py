@@ -75,7 +75,7 @@ class SweepFacts:
         folds: 0 for the split's own validation side.
         workers: trials at a time.
         seconds: the whole took.
-        data: source, scans and hash in one line.
+        data: source and scans in one line.
         synthetic: whether the scans were drawn by ctexp.
         run_id: the sweep's own run.
         axes: what varied, in the order of the sweep's file.
