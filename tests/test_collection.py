@@ -171,3 +171,32 @@ def test_copied_synthetic_scans_are_still_known_as_such(tmp_path: Path) -> None:
     cache = ScanCache(tmp_path / "cache", ScanSettings(shape=(16, 16, 8)))
     for _ in range(2):  # the second time everything comes from the cache
         assert gather("copies", entries, cache).synthetic
+
+
+def test_copies_of_two_patients_are_of_one(entries: list[Entry], collect: Callable[..., Collection]) -> None:
+    """Who has the same bytes as somebody else is that person: what is left of both is one patient's."""
+    again = copy_of(entries[0], "z-copy.nii", patient="p2")
+    left = collect([*entries, again], skip_bad=True)
+    of = {scan.path.name: scan.patient for scan in left.scans}
+    assert of["0.nii"] == of["2.nii"] == "p0"
+    assert (of["1.nii"], of["3.nii"]) == ("p1", "p3")
+    torn = copy_of(entries[0], "z-copy.nii", patient="p2", label=1, class_name="abnormal")
+    left = collect([*entries, torn], skip_bad=True)  # neither copy stays, and they are of one person all the same
+    assert {scan.path.name: scan.patient for scan in left.scans} == {"1.nii": "p1", "2.nii": "p0", "3.nii": "p3"}
+
+
+@pytest.mark.parametrize("names", [("a.nii", "z.nii"), ("z.nii", "a.nii")])
+def test_of_copies_on_two_sides_the_judging_one_stays(
+    names: tuple[str, str], entries: list[Entry], collect: Callable[..., Collection]
+) -> None:
+    """By side, not by name; and what its person has on the side nearer to training goes with the copy there."""
+    sides = [replace(entry, side="train", patient="p1" if entry is entries[1] else "p0") for entry in entries[:2]]
+    train = replace(copy_of(entries[0], names[0]), side="train", patient="p1")
+    test = replace(copy_of(entries[0], names[1]), side="test", patient="p2")
+    rest = [replace(entry, side="test", patient="p2") for entry in entries[2:]]
+    left = collect([*sides[1:], train, test, *rest], skip_bad=True)
+    assert {scan.path.name: scan.side for scan in left.scans} == {names[1]: "test", "2.nii": "test", "3.nii": "test"}
+    reasons = {problem.path.name: problem.reason for problem in left.skipped}
+    assert reasons.keys() == {names[0], "1.nii"}
+    assert "1.nii: its patient must be on one side, " in reasons["1.nii"]
+    assert reasons["1.nii"].endswith(f"{names[0]} is the same as {test.path}, on the side test")

@@ -174,3 +174,25 @@ def test_planted_copies_are_found(drawn: Path, cache: ScanCache, name: str) -> N
     found = {frozenset((pair.first.path.name, pair.second.path.name)) for pair in pairs}
     assert found == {frozenset((copy.name, copy.name.removeprefix("copy-of-"))) for copy in copies}
     assert {pair.mirrored for pair in pairs} == {name == "mirrored"}
+
+
+def test_the_rest_of_a_torn_patient_goes_too() -> None:
+    """Where a copy shows that somebody is on two sides, none of that person's scans stays on the nearer one."""
+    scans = [scan(number, number % 2, patient) for number, patient in enumerate(("p1", "p1", "p2", "p2", "p3", "p4"))]
+    split = Split(train=(scans[0], scans[1], scans[4], scans[5]), validation=(), test=(scans[2], scans[3]))
+    pair = Pair(scans[0], scans[2], 0.9)
+    with pytest.raises(DataError, match="1 pair of near-duplicates lie on two sides"):
+        part_copies(split, [pair], "here")
+    left, problems = part_copies(split, [pair], "here", skip_bad=True)
+    assert (left.train, left.test) == ((scans[4], scans[5]), (scans[2], scans[3]))
+    assert set(left.left_out) == {scans[0], scans[1]}
+    assert sorted(problem.path.name for problem in problems) == ["000.nii", "001.nii"]
+
+
+def test_copies_that_contradict_are_of_one_patient() -> None:
+    """Both are left out, and what is left of the two patients stays together."""
+    scans = [scan(number, number % 2, patient) for number, patient in enumerate(("p1", "p2", "p1", "p2", "p3", "p4"))]
+    left, notes = join_copies(collection(scans), [Pair(scans[0], scans[1], 0.9)], fixed=False, skip_bad=True)
+    assert {one.path.name: one.patient for one in left.scans} == {"002.nii": "p1", "003.nii": "p1", "004.nii": "p3",
+                                                                  "005.nii": "p4"}  # fmt: skip
+    assert notes == ()

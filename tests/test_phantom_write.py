@@ -162,3 +162,14 @@ def test_users_own_temporary_file_is_not_removed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"is no part"):
         write_phantoms(tmp_path, TINY, processes=1)
     assert (tmp_path / ".tmp-notes").read_text() == "mine"
+
+
+def test_what_a_desktop_leaves_is_no_scan(tmp_path: Path) -> None:
+    """A folder that was looked at in a file manager goes on being the collection that it is."""
+    write_phantoms(tmp_path, TINY, processes=1)
+    (tmp_path / ".DS_Store").write_bytes(b"icons")
+    (tmp_path / "CT-0" / "Thumbs.db").write_bytes(b"icons")
+    write_phantoms(tmp_path, TINY, processes=1)
+    (tmp_path / "CT-0" / "heat.nii.gz").write_bytes(b"")
+    with pytest.raises(DataError, match=r"heat\.nii\.gz: is no part of this phantom collection; remove it, or give"):
+        write_phantoms(tmp_path, TINY, processes=1)

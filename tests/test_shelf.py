@@ -4,7 +4,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from ctexp.cli.main import app
 from ctexp.config import ScanSettings
 from ctexp.errors import StoreUnreachableError, UnknownReferenceError, WorkError
 from ctexp.experiments.answering.predict import load_model
@@ -136,3 +138,19 @@ def test_folder_without_a_store_is_said(tmp_path) -> None:
     """Offline helps nothing in a folder that was never a project."""
     with pytest.raises(UnknownReferenceError, match="no copy of ctexp@champion"):
         find_version(Project(tmp_path), offline=True)
+
+
+def test_predict_offline_where_the_stores_file_is_away(tmp_path, monkeypatch) -> None:
+    """On a share that is not mounted, `ctexp predict --offline` comes to the copy; without it the store is missed."""
+    uri = f"sqlite:///{tmp_path}/share/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    shelf = Shelf(Project(tmp_path).models, uri)
+    copy = shelf.copy_of(VERSION, Fetching())
+    shelf.note("ctexp@champion", VERSION, copy)
+    (tmp_path / "scan.nii").write_bytes(b"no scan")
+    without = CliRunner().invoke(app, ["predict", "scan.nii"])
+    assert (without.exit_code, "share/mlflow.db" in without.stderr) == (2, True)
+    (shelf.place(copy) / "network.onnx").write_bytes(b"damaged")  # which only who comes so far can tell
+    done = CliRunner().invoke(app, ["predict", "scan.nii", "--offline"])
+    assert done.exit_code == 2
+    assert "no copy of ctexp@champion" in done.stderr

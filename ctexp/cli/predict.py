@@ -71,7 +71,7 @@ def predict(
     warning.
     """
     paths = _read_paths(scans)
-    project = begun_project(answering=False)
+    project = begun_project(answering=False, offline=offline)
 
     from ctexp.experiments.answering.predict import answer_scans, load_model
     from ctexp.scans.read import ReadOptions

@@ -7,11 +7,12 @@ if TYPE_CHECKING:
     from ctexp.tracking.store import Store
 
 
-def begun_project(*, answering: bool = True) -> "Project":
+def begun_project(*, answering: bool = True, offline: bool = False) -> "Project":
     """Find the project that the current folder lies in; what cannot be read from is refused before MLflow loads.
 
     Args:
         answering: whether a server must answer; not so where a copy on this machine may do.
+        offline: the copy may do where the store's file is not there, too.
 
     Raises:
         ConfigError: `$MLFLOW_TRACKING_URI` is no address of a store.
@@ -22,7 +23,8 @@ def begun_project(*, answering: bool = True) -> "Project":
     from ctexp.tracking.reach import require_server
 
     project = find_project()
-    require_store(project)
+    if not (offline and project.store_file is not None and not project.store_file.is_file()):
+        require_store(project)
     if answering:
         require_server(project.tracking_uri)
     return project

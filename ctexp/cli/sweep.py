@@ -45,6 +45,10 @@ def sweep(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the latest sweep; with --trials, extend it.")
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Go on with one of another machine that counts as running, if sure it is not."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the file, print plan and first trials, train nothing.")
     ] = False,
@@ -63,6 +67,7 @@ def sweep(
               "allow_gaps": allow_gaps or None}  # fmt: skip
     typed = [name for name, value in wishes.items() if value is not None]
     latest = resume and not typed
+    check(resume or not force, "--force", "given with --resume", "no --resume")
     check(not (resume and dry_run), "--dry-run", "without --resume", "both")
     definition = None if latest else read_definition(name_or_file, project, options)
     if dry_run:
@@ -84,11 +89,11 @@ def sweep(
     request = None
     if definition is not None:
         request = SweepRequest(definition, default_lag(staff.count()), data, positive, skip_bad, allow_gaps)
-    stopping = _on_interrupt()
+    stopping = _on_interrupt(watch)
     with contextlib.redirect_stdout(sys.stderr):  # Ray prints what becomes of its nodes, and stdout is for the answer
         report = None
         if resume:
-            report = resume_sweep(request, trials, project, watch, staff, stopping.is_set, typed=typed)
+            report = resume_sweep(request, trials, project, watch, staff, stopping.is_set, typed=typed, force=force)
         if report is None:
             if resume:
                 watch.say("no such sweep was begun yet: this one begins")
@@ -97,12 +102,15 @@ def sweep(
     print_json(report.as_json()) if json else _print_report(report)
 
 
-def _on_interrupt() -> threading.Event:
-    """Let the first Ctrl-C or SIGTERM ask for an end after the epoch, and the second end everything at once."""
+def _on_interrupt(watch: SweepConsole) -> threading.Event:
+    """Let the first Ctrl-C or SIGTERM ask for an end after the epoch, and the second end everything at once.
+
+    Before trials begin, while scans are prepared, there is no epoch to wait for: the first ends it.
+    """
     wished = threading.Event()
 
     def stop(number: int, frame: object) -> None:
-        if wished.is_set():
+        if wished.is_set() or not watch.has_begun:
             raise KeyboardInterrupt
         wished.set()
         say_stopping()

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ctexp.cli.console import WIDTH, ConsoleWatch, clock, folded, prose
@@ -22,14 +22,17 @@ class SweepConsole(ConsoleWatch):
         super().__init__()
         self._lines: dict[int, str] = {}
         self._display: Live | None = None
-        self._trials = self._done = self._before = 0
+        self._trials = self._before = 0
+        self._done: set[int] = set()
+        self.has_begun = False
         self._maximise = True
         self._best: float | None = None
         self._sweep_began = time.monotonic()
 
-    def begin(self, trials: int, done: int, *, maximise: bool) -> None:
-        """Hear how many trials there will be at most, and how many are done already."""
-        self._trials, self._done, self._before, self._maximise = trials, done, done, maximise
+    def begin(self, trials: int, done: Collection[int], *, maximise: bool) -> None:
+        """Hear how many trials there will be at most, and the numbers of those that are done already."""
+        self._trials, self._done, self._before, self._maximise = trials, set(done), len(done), maximise
+        self.has_begun = True
         self._sweep_began = time.monotonic()
         if self._live:
             from rich.console import Console
@@ -59,22 +62,24 @@ class SweepConsole(ConsoleWatch):
         )
         self._redraw()
 
-    def trial_ended(self, record: "TrialRecord") -> None:
-        """Print how a trial ended."""
+    def trial_ended(self, record: "TrialRecord", *, paused: bool = False) -> None:
+        """Print how a trial ended, or that it waits for hyperband to promote it."""
         self._lines.pop(record.number, None)
-        self._done += record.status != "interrupted"
+        if record.status != "interrupted":
+            self._done.add(record.number)
         if record.counts and record.score is not None:
             better = max if self._maximise else min
             self._best = record.score if self._best is None else better(self._best, record.score)
         star = "*" if record.counts and record.score == self._best else " "
         score = "     " if record.score is None else f"{record.score:.3f}"
         error = "" if record.error is None else f" ±{record.error:.3f}"
+        word = "paused" if paused else record.status
         parts = [
-            f"trial {record.number:>3}  {record.status:<8} {score}{star}{error}  {len(record.curve):>2} epochs "
+            f"trial {record.number:>3}  {word:<8} {score}{star}{error}  {len(record.curve):>2} epochs "
             f"{record.seconds:5.1f} s",
             brief(record.configuration),
         ]
-        if record.status in ("failed", "stopped"):
+        if record.status in ("failed", "stopped") and not paused:
             parts.append(record.reason)
         line = "  ".join(parts)
         self.say(line if len(line) <= WIDTH else folded(f"\n{' ' * 11}".join(parts)))
@@ -91,10 +96,11 @@ class SweepConsole(ConsoleWatch):
         if self._display is None:
             return
         seconds = time.monotonic() - self._sweep_began
-        made = self._done - self._before
-        left = f", left about {clock(seconds / made * (self._trials - self._done))}" if made else ""
+        done = len(self._done)
+        made = done - self._before
+        left = f", left about {clock(seconds / made * (self._trials - done))}" if made else ""
         best = "" if self._best is None else f", best so far {self._best:.3f}"
-        summary = f"{self._done}/{self._trials} trials{best}{left}"
+        summary = f"{done}/{self._trials} trials{best}{left}"
         from rich.text import Text
 
         self._display.update(Text("\n".join([*self._lines.values(), summary])))

@@ -4,16 +4,20 @@ import hashlib
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.entries import Entry, Problem, Side
 from ctexp.datasets.ingest import Ingested, Progress, ingest
 from ctexp.datasets.labels import LABEL_WORDS
+from ctexp.datasets.patients import join_names
 from ctexp.errors import DataError
 from ctexp.scans.quality import Examination
 from ctexp.scans.read import ReadOptions
+
+_FROM_TRAINING: dict[Side | None, int] = {None: 0, **{side: place for place, side in enumerate(get_args(Side))}}
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,11 @@ def _left_out(source: str, entries: Sequence[Entry], scans: Sequence[LabelledSca
 def _without_duplicates(
     entries: Sequence[Entry], results: Sequence[Ingested]
 ) -> tuple[list[LabelledScan], list[Problem]]:
-    """Keep one scan of each content. Where the copies' labels differ none can be trusted, and none is kept."""
+    """Keep one scan of each content. Where the copies' labels differ none can be trusted, and none is kept.
+
+    Copies of two patients are of one person. No side of a split may have scans of somebody who is on another: where
+    sides are given the copy farthest from training stays, and what its person has nearer to training goes.
+    """
     copies: dict[str, list[Entry]] = {}
     examinations: dict[str, Examination | None] = {}
     for entry, result in zip(entries, results, strict=True):
@@ -138,8 +146,10 @@ def _without_duplicates(
             copies.setdefault(result.sha256, []).append(entry)
             examinations[result.sha256] = result.examination
     scans, problems = [], []
+    couples: list[tuple[str, str]] = []
+    torn: dict[tuple[str, Side | None], str] = {}
     for sha256, same in copies.items():
-        same.sort(key=lambda entry: str(entry.path))
+        same.sort(key=lambda entry: (-_FROM_TRAINING[entry.side], str(entry.path)))
         first = same[0]
         contradiction = len({entry.label for entry in same}) > 1
         if not contradiction:
@@ -153,4 +163,14 @@ def _without_duplicates(
             words = f", and labelled {entry.class_name} here and {other.class_name} there" if contradiction else ""
             reason = f"{entry.path}: every scan must be there once, same as {other.path}{words}"
             problems.append(Problem(entry.path, reason))
-    return scans, problems
+        for entry in (entry for entry in same if entry.patient != first.patient):
+            couples.append((first.patient, entry.patient))
+            if entry.side != first.side:
+                torn[entry.patient, entry.side] = f"{entry.path} is the same as {first.path}, on the side {first.side}"
+    if any(entry.side for entry in entries):
+        for scan in (scan for scan in scans if (scan.patient, scan.side) in torn):
+            why = torn[scan.patient, scan.side]
+            problems.append(Problem(scan.path, f"{scan.path}: its patient must be on one side, {why}"))
+        return [scan for scan in scans if (scan.patient, scan.side) not in torn], problems
+    names = join_names(couples)
+    return [replace(scan, patient=names.get(scan.patient, scan.patient)) for scan in scans], problems

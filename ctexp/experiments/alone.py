@@ -2,9 +2,13 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ctexp.errors import InputError
 from ctexp.project import Project
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowEntity
 
 
 @contextlib.contextmanager
@@ -34,3 +38,31 @@ def alone(project: Project, kind: str, run_id: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def require_interrupted(logged: "MlflowEntity", kind: str, *, force: bool) -> None:
+    """Refuse to go on with what runs here, or may run where it cannot be seen; the last can be forced.
+
+    Args:
+        logged: the run.
+        kind: `run` or `sweep`, for the message.
+        force: whether the user is sure that it does not run elsewhere.
+
+    Raises:
+        InputError: it runs, or may run.
+    """
+    from ctexp.tracking.process import is_elsewhere
+    from ctexp.tracking.store import OWNER_TAG
+
+    if logged.info.status != "RUNNING":
+        return
+    if not is_elsewhere(logged.data.tags.get(OWNER_TAG, "")):
+        rest = "its process is still running"
+    elif force:
+        return
+    else:
+        rest = (
+            "it was begun on another machine or in another container and may still run there; "
+            "when you are sure that it does not, --force goes on"
+        )
+    raise InputError(f"--resume {logged.info.run_id}: must be a {kind} that was interrupted, {rest}")

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ctexp.config import ScanSettings
+from ctexp.datasets.cache import ScanCache
+from ctexp.datasets.ingest import ingest
 from ctexp.datasets.splits import SIDES
 from ctexp.errors import DataError, InputError, WorkError
 from ctexp.experiments.data import Prepared, prepare_data
 from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
 from ctexp.experiments.watch import Watch
 from ctexp.project import Project
+from ctexp.scans.read import ReadOptions
 from ctexp.tracking.tags import PARENT_TAG
 
 if TYPE_CHECKING:
@@ -64,8 +67,8 @@ def data_of_run(
         InputError: the run does not say which scans it had.
     """
     request = request_of_run(store, run_id, of_sweep)
-    experiment = dataclasses.replace(request.experiment, scan=scan)
-    data = prepare_data(dataclasses.replace(request, experiment=experiment), project, watch)
+    # Split as it was split: copies are looked for in the run's own arrays, and may be found in these only.
+    data = prepare_data(request, project, watch)
     logged = store.run(run_id).data.params
     for key, now in (("data.hash", data.collection.hash), ("split.hash", data.split.hash)):
         before = logged.get(key)
@@ -74,7 +77,15 @@ def data_of_run(
                 f"run {run_id}: its scans must be those it was trained with: {key} was {before}, is {now}; restore the "
                 "scans or name others by --on SOURCE"
             )
-    return data
+    if scan == request.experiment.scan:
+        return data
+    cache = ScanCache(project.cache, scan)
+    paths = [one.path for one in data.collection.scans]
+    options = ReadOptions(allow_gaps=request.allow_gaps)
+    for one in ingest(paths, cache, options=options, progress=watch.stage("preparing scans")):
+        if one.error:
+            raise DataError(str(one.error))
+    return dataclasses.replace(data, cache=cache)
 
 
 def sides_of_run(

@@ -112,6 +112,7 @@ class Answer:
         quality: what was noticed about a scan that could be read.
         forced: answered although the scan is refused.
         explanation: what was written to explain it, where that was asked for.
+        notes: what reading it had to decide: which of several series was taken, slices that were interpolated.
     """
 
     path: str
@@ -122,9 +123,19 @@ class Answer:
     quality: Quality | None = None
     forced: bool = False
     explanation: ExplanationFiles | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, path: str, model: NamedVersion, synthetic: bool, outcome: Outcome, *, remedy: str = "") -> "Answer":
+    def of(
+        cls,
+        path: str,
+        model: NamedVersion,
+        synthetic: bool,
+        outcome: Outcome,
+        *,
+        remedy: str = "",
+        notes: tuple[str, ...] = (),
+    ) -> "Answer":
         """Say of a scan what a predictor made of its volume.
 
         Args:
@@ -133,9 +144,10 @@ class Answer:
             synthetic: whether that model was trained on drawn scans.
             outcome: of the volume.
             remedy: said behind a refusal.
+            notes: of the reading.
         """
         error = f"{path}: {outcome.refusal}{remedy}" if outcome.refusal else None
-        return cls(path, model, synthetic, outcome.prediction, error, outcome.quality, outcome.forced)
+        return cls(path, model, synthetic, outcome.prediction, error, outcome.quality, outcome.forced, notes=notes)
 
     def as_json(self) -> dict[str, Any]:
         """Give the answer as plain values."""
@@ -148,6 +160,7 @@ class Answer:
             "path": self.path,
             **self.prediction.as_json(),
             "forced": self.forced,
+            "notes": list(self.notes),
             "model": model,
             **explanation,
         }

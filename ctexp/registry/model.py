@@ -97,4 +97,6 @@ class Model:
         synthetic = self.predictor.manifest.synthetic
         if read.scan is None:
             return Answer(read.path, self.version, synthetic, None, read.error)
-        return Answer.of(read.path, self.version, synthetic, self.predictor.finish(read.scan), remedy=_FORCE)
+        return Answer.of(
+            read.path, self.version, synthetic, self.predictor.finish(read.scan), remedy=_FORCE, notes=read.notes
+        )

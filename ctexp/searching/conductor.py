@@ -12,7 +12,6 @@ from ctexp.searching.keeping import Keeper
 from ctexp.searching.orders import Order, Outcome, Progress
 from ctexp.searching.records import TrialRecord
 from ctexp.searching.study import Leg, LegResult, Study
-from ctexp.searching.trial import OUTCOME_TAG
 from ctexp.searching.watch import SweepWatch
 from ctexp.searching.workers import Crew
 
@@ -205,12 +204,12 @@ class Conductor:
         child.outcomes[outcome.place] = outcome
         self._later.append(partial(self._close, runs, outcome))
         if outcome.ending == "failed":  # the worker writes the others itself
-            self._journal.log_outcome(child, f"{OUTCOME_TAG}.{outcome.place}", outcome)
+            self._journal.log_outcome(child, outcome)
             self._crashes += outcome.fault in ("crash", "memory")
             if self._crashes >= HOPELESS_START and not any(one.counts for one in self.records):
                 raise WorkError(f"sweep: trials must be able to run here, {self._crashes} crashed: {outcome.reason}")
         self._study.tell(outcome.place, LegResult(None) if outcome.ending == "failed" else outcome.result)
-        self._watch.trial_ended(child.record)
+        self._watch.trial_ended(child.record, paused=outcome.ending == "paused")
 
     def _close(self, runs: list[str], outcome: Outcome) -> None:
         status = "FAILED" if outcome.ending == "failed" else "FINISHED"
@@ -233,6 +232,7 @@ class Conductor:
         self._watch.say(f"trial {order.trial}: {outcome.reason}; tried again with batches of {batch // 2}")
         experiment = override(order.experiment, {"training.batch_size": batch // 2})
         self._journal.replace(child, f"{outcome.reason}; tried again with batches of {batch // 2}")
+        self._keeper.drop(child)  # its run counts no more, and nobody else would
         leg = self._legs[order.place]
         fresh = self._add(leg, experiment, halved=True)
         if self._folds:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -85,11 +85,13 @@ def finish(
     unbuildable: int,
     staff: Staff,
     began: float,
+    wished_to_stop: Callable[[], bool],
 ) -> SweepReport:
     """Choose, register, report.
 
     Raises:
         WorkError: no trial has a score, or the store does not take what is logged.
+        KeyboardInterrupt: the user stopped it while the chosen network was trained again.
     """
     definition = request.definition
     try:
@@ -99,14 +101,15 @@ def finish(
         _log_report(request, store, journal, material, trials, None, staff, began)
         raise WorkError(f"sweep {journal.run.id}: at least one trial must finish, none did: {reasons}") from error
     watch.say(f"chosen: {choice.reason}")
-    training = _register(request, store, journal, material, choice, watch)
+    journal.run.log(metrics={  # before the card is written, which tells of them
+        "best_score": choice.best.score or 0.0, "chosen_score": choice.trial.score or 0.0,
+        **{f"trials_{word}": sum(one.status == word for one in trials) for word in ("finished", "stopped", "failed")},
+    })  # fmt: skip
+    training = _register(request, store, journal, material, choice, watch, wished_to_stop)
     importance = _log_report(request, store, journal, material, trials, choice, staff, began, training.metrics)
     seconds = time.monotonic() - began
     journal.run.log(
-        metrics={"best_score": choice.best.score or 0.0, "chosen_score": choice.trial.score or 0.0,
-                 "trials_finished": sum(one.status == "finished" for one in trials),
-                 "trials_stopped": sum(one.status == "stopped" for one in trials),
-                 "trials_failed": sum(one.status == "failed" for one in trials), "seconds": seconds},
+        metrics={"seconds": seconds},
         tags={"ctexp.sweep.chosen": str(choice.trial.number), "ctexp.sweep.reason": choice.reason,
               "ctexp.sweep.version": training.model["version"]},
     )  # fmt: skip
@@ -126,7 +129,13 @@ def finish(
 
 
 def _register(
-    request: SweepRequest, store: "Store", journal: "Journal", material: Material, choice: Choice, watch: SweepWatch
+    request: SweepRequest,
+    store: "Store",
+    journal: "Journal",
+    material: Material,
+    choice: Choice,
+    watch: SweepWatch,
+    wished_to_stop: Callable[[], bool],
 ) -> TrainingReport:
     """Register the chosen trial's network: the one that was scored where it is kept, else trained again.
 
@@ -138,6 +147,7 @@ def _register(
     data = dataclasses.replace(material.data, cache=ScanCache(store.project.cache, experiment.scan))
     run_id = choice.trial.run_id
     learned: Learned | None = None
+    seconds = choice.trial.training_seconds
     if not request.definition.folds:
         try:
             learned = run_epochs(experiment, store, journal.join(run_id), data.cache, data.split, Silent(),
@@ -146,9 +156,13 @@ def _register(
             watch.say(f"trial {choice.trial.number}: its checkpoint was not kept, it is trained again")
     if learned is None:
         run_id = journal.add_again(choice.trial.number, experiment, material.hashes)
-        learned = run_epochs(experiment, store, journal.join(run_id), data.cache, data.split, watch)
+        with journal.join(run_id) as run:
+            learned = run_epochs(experiment, store, run, data.cache, data.split, watch, halt=lambda _: wished_to_stop())
+            if wished_to_stop():
+                raise KeyboardInterrupt
+        seconds = time.monotonic() - began
     journal.take_over([run_id])
-    report = conclude(experiment, store, journal.join(run_id), data, learned, began, time.monotonic() - began)
+    report = conclude(experiment, store, journal.join(run_id), data, learned, began, seconds)
     journal.end([run_id], "FINISHED", word="finished")
     return report
 

@@ -18,10 +18,9 @@ from mlflow.tracking.context.registry import resolve_tags
 from ctexp.config import Experiment
 from ctexp.experiments.comparing.listing import search
 from ctexp.overrides import flatten, override
-from ctexp.searching.orders import Outcome
+from ctexp.searching.orders import Outcome, pieces
 from ctexp.searching.records import Configuration, TrialRecord
 from ctexp.searching.study import Leg
-from ctexp.searching.trial import OUTCOME_TAG
 from ctexp.tracking.process import this_process
 from ctexp.tracking.run import MlflowRun
 from ctexp.tracking.store import OWNER_TAG, REASON_TAG, Store
@@ -30,8 +29,6 @@ from ctexp.tracking.tags import FOLD_TAG, KIND_TAG, PARENT_TAG, REPLACED_TAG, TR
 CONFIGURATION_TAG = "ctexp.configuration"
 STATUS_TAG = "ctexp.status"
 REQUEST_TAG = "ctexp.sweep.request"
-_CHUNK = 4000
-"""Characters that every store takes in one tag."""
 
 
 @dataclass
@@ -99,18 +96,17 @@ class Journal:
     @classmethod
     def begin(cls, store: Store, name: str, request: str, tags: Mapping[str, str]) -> "Journal":
         """Make the parent run, with all that was asked for, in one stroke."""
-        pieces = [request[start : start + _CHUNK] for start in range(0, len(request), _CHUNK)]
-        chunks = {f"{REQUEST_TAG}.{number}": piece for number, piece in enumerate(pieces)}
+        chunks = {f"{REQUEST_TAG}.{number}": piece for number, piece in enumerate(pieces(request))}
         run = MlflowRun.start(store, name, {**tags, **chunks, KIND_TAG: "sweep"})
         return cls(store, run.id)
 
     @staticmethod
     def read_request(run: MlflowEntity) -> str | None:
         """Read back what was asked for; None where the run is no sweep."""
-        pieces: list[str] = []
-        while (piece := run.data.tags.get(f"{REQUEST_TAG}.{len(pieces)}")) is not None:
-            pieces.append(piece)
-        return "".join(pieces) or None
+        found: list[str] = []
+        while (piece := run.data.tags.get(f"{REQUEST_TAG}.{len(found)}")) is not None:
+            found.append(piece)
+        return "".join(found) or None
 
     @staticmethod
     def sweeps(store: Store) -> list[MlflowEntity]:
@@ -126,7 +122,6 @@ class Journal:
             tags = run.data.tags
             if TRIAL_TAG not in tags or REPLACED_TAG in tags:
                 continue
-            outcomes = [Outcome.from_json(text) for key, text in tags.items() if key.startswith(f"{OUTCOME_TAG}.")]
             child = Child(
                 int(tags[TRIAL_TAG]),
                 run.info.run_id,
@@ -135,7 +130,7 @@ class Journal:
                 int(tags["ctexp.batch_size"]) if "ctexp.batch_size" in tags else None,
                 run.info.status in ("FINISHED", "FAILED"),
                 tags.get(REASON_TAG, ""),
-                {outcome.place: outcome for outcome in outcomes},
+                Outcome.from_tags(tags),
                 self.fold_runs(run.info.run_id) if folds else (),
             )
             found[child.trial] = child
@@ -216,9 +211,10 @@ class Journal:
             self._client.log_batch(run_id, tags=[RunTag(key, text) for key, text in tags.items()])
             self._client.set_terminated(run_id, status)
 
-    def log_outcome(self, child: Child, tag: str, outcome: Outcome) -> None:
+    def log_outcome(self, child: Child, outcome: Outcome) -> None:
         """Write how a leg ended that its worker could not write down."""
-        self._client.set_tag(child.run_id, tag, outcome.to_json())
+        for tags in outcome.as_tags():
+            self.join(child.run_id).log(tags=tags)
 
     def replace(self, child: Child, reason: str) -> None:
         """Take a trial's run out of the sweep, as a run that failed."""

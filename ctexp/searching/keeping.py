@@ -48,17 +48,21 @@ class Keeper:
             children: the trials.
             last: whether no trial will go on any more.
         """
-        from ctexp.experiments.training.checkpoints import drop_checkpoints
-
         children = list(children)
         kept = self.kept(child.record for child in children)
         for child in children:
             waits = child.last is None or (child.last.ending == "paused" and not last)
             if waits or child.trial in kept or child.run_id in self._dropped:
                 continue
-            for run_id in (child.run_id, *child.fold_runs):
-                drop_checkpoints(self._store, run_id, keep=set())
-            self._dropped.add(child.run_id)
+            self.drop(child)
+
+    def drop(self, child: Child) -> None:
+        """Drop the checkpoints of a trial, and of its folds."""
+        from ctexp.experiments.training.checkpoints import drop_checkpoints
+
+        for run_id in (child.run_id, *child.fold_runs):
+            drop_checkpoints(self._store, run_id, keep=set())
+        self._dropped.add(child.run_id)
 
     def leave_networks(self, children: Iterable[Child], base: Experiment) -> None:
         """Write the networks of the trials that stay as `.keras` files, which load anywhere.

@@ -1,6 +1,9 @@
 """What travels between a sweep and its workers: values that pickle, and nothing of TensorFlow or MLflow."""
 
+import itertools
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +13,10 @@ from ctexp.datasets.splits import Split
 from ctexp.experiments.request import TrainingRequest
 from ctexp.searching.halting import Curve
 from ctexp.searching.study import LegResult
+
+OUTCOME_TAG = "ctexp.outcome"
+_CHUNK, _BATCH = 4000, 100
+"""Characters that every store takes in one tag, and tags that it takes at once."""
 
 Ending = Literal["finished", "stopped", "paused", "failed", "interrupted"]
 """`paused` is the end of a leg before a trial's last epoch, which hyperband may promote."""
@@ -122,12 +129,33 @@ class Outcome:
         """What the study needs of it."""
         return LegResult(self.score if self.ending != "failed" else None, self.curve)
 
-    def to_json(self) -> str:
-        """Write as JSON."""
-        return json.dumps(asdict(self))
+    def as_tags(self) -> list[dict[str, str]]:
+        """Write as a run's tags, in batches that a store takes at once; it counts when the last one is written.
+
+        A curve of some hundred epochs does not fit into one tag: MLflow would cut it without a word.
+        """
+        text, key = json.dumps(asdict(self)), f"{OUTCOME_TAG}.{self.place}"
+        first, *rest = pieces(text)
+        more = [(f"{key}.{number}", piece) for number, piece in enumerate(rest, 1)]
+        return [*(dict(more[start : start + _BATCH]) for start in range(0, len(more), _BATCH)), {key: first}]
 
     @classmethod
-    def from_json(cls, text: str) -> "Outcome":
-        """Read what `to_json` wrote."""
-        facts: dict[str, Any] = json.loads(text)
-        return cls(**{**facts, "curve": tuple(facts["curve"]), "fold_scores": tuple(facts["fold_scores"])})
+    def from_tags(cls, tags: Mapping[str, str]) -> "dict[int, Outcome]":
+        """Read what `as_tags` wrote, by place; one that was written in part is not there."""
+        found = {}
+        for key in (key for key in tags if re.fullmatch(rf"{re.escape(OUTCOME_TAG)}\.\d+", key)):
+            rest = (tags.get(f"{key}.{number}") for number in itertools.count(1))
+            text = "".join([tags[key], *itertools.takewhile(bool, rest)])  # type: ignore[list-item]
+            try:
+                # What lies behind its end is left of an attempt that had more to say.
+                facts: dict[str, Any] = json.JSONDecoder().raw_decode(text)[0]
+            except ValueError:
+                continue
+            one = cls(**{**facts, "curve": tuple(facts["curve"]), "fold_scores": tuple(facts["fold_scores"])})
+            found[one.place] = one
+        return found
+
+
+def pieces(text: str) -> list[str]:
+    """Cut a text into what fits into a tag each; an empty one has none."""
+    return [text[start : start + _CHUNK] for start in range(0, len(text), _CHUNK)]

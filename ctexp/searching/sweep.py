@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from ctexp.datasets.sources import find_source
 from ctexp.errors import ConfigError, DataError, InputError
-from ctexp.experiments.alone import alone
+from ctexp.experiments.alone import alone, require_interrupted
 from ctexp.project import Project, require_address
 from ctexp.searching.draws import planned_trials
 from ctexp.searching.material import Material, gather_material
+from ctexp.searching.plan import brackets
 from ctexp.searching.request import SweepRequest, differences
 from ctexp.searching.staff import Staff, hire
 from ctexp.searching.watch import SweepWatch
@@ -84,6 +85,7 @@ def resume_sweep(
     wished_to_stop: Callable[[], bool],
     *,
     typed: Collection[str] = (),
+    force: bool = False,
 ) -> "SweepReport | None":
     """Go on with the latest sweep, or extend it, under the same parent run.
 
@@ -96,6 +98,7 @@ def resume_sweep(
         wished_to_stop: True once the user wants every worker to stop after its epoch.
         typed: what of the wish was typed, as `request.differences` takes it: the rest is as the sweep was begun.
             Without `file` the latest sweep of any name is meant.
+        force: go on with a sweep of another machine or container, too, which still counts as running.
 
     Returns:
         The report, or None where no such sweep was begun yet: then it may be begun.
@@ -143,10 +146,13 @@ def resume_sweep(
             f"--resume: sweep {run_id} must be unfinished, all its {total} trials are done; "
             f"extend it with --trials {2 * total} --resume, or begin a new one"
         )
+    require_interrupted(run, "sweep", force=force)
+    if request.definition.algorithm == "hyperband":  # before the store is told of a number that does not fit
+        brackets(request.definition.epochs, budgets)
     with alone(project, "sweep", run_id):
         journal = Journal(store, run_id)
         definition = dataclasses.replace(request.definition, trials=total)
-        if wished is not None:  # these do not make another sweep
+        if wished is not None and "file" in typed:  # these do not make another sweep
             definition = dataclasses.replace(definition, keep=wished.definition.keep, choose=wished.definition.choose)
         material = gather_material(request, project, watch)
         for key, now in material.hashes.items():
@@ -203,7 +209,7 @@ def _work(
                 folds=definition.folds,
                 maximise=definition.maximise,
             )
-            done = sum(one.counts for one in conductor.records)
+            done = {one.number for one in conductor.records if one.counts}
             watch.begin(planned_trials(definition, budgets), done, maximise=definition.maximise)
             conductor.run(wished_to_stop)
         except BaseException as error:
@@ -219,7 +225,8 @@ def _work(
             raise KeyboardInterrupt
         keeper.tidy(conductor.children, last=True)
         keeper.leave_networks(conductor.children, definition.base)
-        return finish(request, store, journal, material, conductor.records, watch, study.unbuildable, staff, began)
+        return finish(request, store, journal, material, conductor.records, watch, study.unbuildable, staff, began,
+                      wished_to_stop)  # fmt: skip
 
 
 def _log_facts(request: SweepRequest, store: "Store", journal: "Journal", material: Material) -> None:

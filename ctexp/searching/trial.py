@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ctexp.tracking.run import Run
     from ctexp.tracking.store import Store
 
-OUTCOME_TAG = "ctexp.outcome"
 Hear = Callable[[Progress], None]
 
 
@@ -69,7 +68,8 @@ def run_order(workplace: Workplace, order: Order, hear: Hear, wished_to_stop: Ca
     facts = {**vars(outcome), "seconds": time.monotonic() - began, "rss": psutil.Process().memory_info().rss}
     outcome = Outcome(**facts)
     if outcome.ending in ("finished", "stopped", "paused"):
-        _run(store, order.run_id).log(tags={f"{OUTCOME_TAG}.{order.place}": outcome.to_json()})
+        for tags in outcome.as_tags():
+            _run(store, order.run_id).log(tags=tags)
     return outcome
 
 

@@ -1,5 +1,6 @@
 """What a person is told while a sweep runs."""
 
+from collections.abc import Collection
 from typing import Protocol
 
 from ctexp.experiments.watch import Watch
@@ -10,8 +11,8 @@ from ctexp.searching.records import Configuration, TrialRecord
 class SweepWatch(Watch, Protocol):
     """Somebody who looks on; the command line draws, a notebook may be silent."""
 
-    def begin(self, trials: int, done: int, *, maximise: bool) -> None:
-        """Hear how many trials there will be at most, and how many are done already."""
+    def begin(self, trials: int, done: Collection[int], *, maximise: bool) -> None:
+        """Hear how many trials there will be at most, and the numbers of those that are done already."""
 
     def trial_began(self, trial: int, configuration: Configuration) -> None:
         """Hear that a trial is with a worker."""
@@ -19,8 +20,8 @@ class SweepWatch(Watch, Protocol):
     def progress(self, progress: Progress) -> None:
         """Hear of one finished epoch of a trial."""
 
-    def trial_ended(self, record: TrialRecord) -> None:
-        """Hear how a trial ended."""
+    def trial_ended(self, record: TrialRecord, *, paused: bool = False) -> None:
+        """Hear how a trial ended, or that it waits for hyperband to promote it."""
 
     def end(self) -> None:
         """Hear that there will be no more of it."""

@@ -79,9 +79,12 @@ class Access:
             return RefusalError(403, "foreign", f"request: {words}")
         origin = headers.get("origin")
         fetched = headers.get("sec-fetch-site", "same-origin")
-        if (origin is not None and _host_of(origin)[1] != named) or fetched == "cross-site":
+        followed = (
+            path in _OPEN and headers.get("sec-fetch-mode") == "navigate"
+        )  # a link, whose page sees nothing of it
+        if (origin is not None and _host_of(origin)[1] != named) or (fetched == "cross-site" and not followed):
             return RefusalError(
-                403, "foreign", "request: must not come from another site's page, its Origin is another"
+                403, "foreign", "request: must not come from another site's page; open the service's own"
             )
         if self.token is not None and path not in _OPEN:
             scheme, _, given = headers.get("authorization", "").partition(" ")

@@ -38,6 +38,7 @@ class AnswerSchema(_Strict):
     operating_point: dict[str, Any] | None = Field(description="What the threshold was chosen for; null for 0.5.")
     networks: int
     forced: bool = Field(description="Answered although the scan is no readable chest CT.")
+    notes: list[str] = Field(description="What reading had to decide: the series that was taken, interpolated slices.")
     model: ModelSchema
 
 
@@ -64,7 +65,7 @@ ANSWER = {
     "path": "study_0002.nii.gz", "normal": 0.0513, "abnormal": 0.9487, "label": "abnormal", "threshold": 0.21,
     "spread": 0.0184, "quality": {"verdict": "ok", "findings": [], "codes": []},
     "operating_point": {"wished_sensitivity": 0.95, "side": "out-of-fold", "scans": 160}, "networks": 5,
-    "forced": False, "model": MODEL,
+    "forced": False, "notes": [], "model": MODEL,
 }  # fmt: skip
 """Without a null: FastAPI takes those out of examples."""
 _ERRORS: dict[int, tuple[str, dict[str, Any]]] = {

@@ -153,13 +153,14 @@ class _Worker:
 
 def _answer(job: Job, predictor: "Predictor") -> Reply:
     from ctexp.registry.answer import Answer
-    from ctexp.scans.read import read_scan
+    from ctexp.scans.read import open_scan
     from ctexp.service.picture import draw, pack
 
-    volume = read_scan(job.path, job.options)
+    scan = open_scan(job.path, job.options)
+    volume = scan.decode()
     outcome = predictor.answer(volume, force=job.force)
     remedy = "; force=true answers all the same"
-    answer = Answer.of(job.label, job.served, job.served.synthetic, outcome, remedy=remedy).as_json()
+    answer = Answer.of(job.label, job.served, job.served.synthetic, outcome, remedy=remedy, notes=scan.notes).as_json()
     answer["model"] = job.served.as_json()
     kind = "refused" if outcome.refusal else "answered"
     if not job.picture:

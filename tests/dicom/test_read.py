@@ -7,6 +7,8 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
@@ -198,3 +200,19 @@ def test_hash_is_of_the_slices(ct: ModuleType, tmp_path: Path) -> None:
     assert open_scan(ct.pack(tmp_path / "two", tmp_path / "two.zip")).sha256 == first
     parts[4].PixelData = parts[4].PixelData[:-2] + b"\x07\x00"
     assert open_scan(ct.write(tmp_path / "three", parts)).sha256 != first
+
+
+def test_a_long_sequence_without_a_length(ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
+    """A sequence of undefined length that reaches beyond the first 64 KiB, as many writers leave it, is no damage."""
+    one = ct.multi_frame(ct.slices())
+    frames = one.PerFrameFunctionalGroupsSequence
+    for frame in frames:
+        note = Dataset()
+        note.FrameComments = "x" * 9000
+        frame.FrameContentSequence = Sequence([note])
+    assert len(ct.encode(one)) > 90_000 + len(one.PixelData)
+    for undefined in (False, True):
+        one["PerFrameFunctionalGroupsSequence"].is_undefined_length = undefined
+        path = tmp_path / f"{undefined}.dcm"
+        path.write_bytes(ct.encode(one))
+        assert_whole(read_scan(path))

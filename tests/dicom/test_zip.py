@@ -12,7 +12,7 @@ import pytest
 from helpers.refusals import refused
 
 import ctexp.scans.dicom.archive
-from ctexp.scans.read import read_scan
+from ctexp.scans.read import ReadOptions, read_scan
 
 
 def zipped(path: Path, members: dict[str, bytes], **options: Any) -> Path:
@@ -82,3 +82,18 @@ class TestZip:
         refused(path, "at most 50,000 files and 4 GiB")
         path.write_bytes(whole[:end] + struct.pack("<4sIQI", b"PK\x06\x07", 0, 0, 1) + whole[end:])
         refused(path, "at most 50,000 files and 4 GiB")
+
+    def test_several_patients_are_refused_as_in_a_folder(self, ct: ModuleType, tmp_path: Path) -> None:
+        """What is no scan as a folder is none zipped; one named by --series, or all of one study, is."""
+        for number, study in ((3, "1.2.3"), (4, "1.2.4")):
+            parts = ct.slices(uid=f"1.2.{number}", number=number, StudyInstanceUID=study)
+            ct.write(tmp_path / "export" / f"patient {number}", parts)
+        path = ct.pack(tmp_path / "export", tmp_path / "a.zip")
+        refused(
+            path, "must hold one scan, it holds 2 sub-folders with series: series 3 .* in export/patient 3, series 4"
+        )
+        assert read_scan(path, ReadOptions(series="4")).shape[2] == 10
+        for number in (3, 4):
+            parts = ct.slices(uid=f"1.2.{number}", number=number, StudyInstanceUID="1.2.3")
+            ct.write(tmp_path / "study" / f"series {number}", parts)
+        assert read_scan(ct.pack(tmp_path / "study", tmp_path / "b.zip")).shape[2] == 10

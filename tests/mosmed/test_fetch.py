@@ -142,6 +142,21 @@ class TestChecksums:
         assert fetch("--from", base).exit_code == 0
         assert fetch("--from", base, "--sha256", wrong).exit_code == 2
 
+    def test_what_cannot_be_compared_is_not_called_right(
+        self, web: Web, fetch: Run, scans: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        """Scans that lie there from elsewhere have no archive to compare: with --sha256 that is an error."""
+        base = serve(web, subset(scans))
+        out = tmp_path / "mosmed"
+        assert fetch("--from", base, "--out", out).exit_code == 0
+        moved = serve(web, subset(scans), "/elsewhere")
+        done = fetch("--from", moved, "--out", out, "--sha256", f"CT-0.zip={'0' * 64}")
+        assert done.exit_code == 2
+        assert (
+            "--sha256 CT-0.zip: must be compared with what is fetched, but CT-0 is there from elsewhere" in done.stderr
+        )
+        assert fetch("--from", moved, "--out", out).exit_code == 0
+
     @pytest.mark.parametrize(
         ("typed", "says"),
         [

@@ -71,3 +71,16 @@ def test_proposals_that_cannot_be_built_are_told(capsys: pytest.CaptureFixture[s
     line = "Proposals that no network can be built of, and that cost no trial: 3."
     assert line in table(capsys, trial(0, WIDE), unbuildable=3)
     assert not any("Proposals" in one for one in table(capsys, trial(0, WIDE)))
+
+
+def test_a_paused_trial_is_one_trial(capsys: pytest.CaptureFixture[str]) -> None:
+    """Hyperband's trial that waits is no stopped one, and counts once, however many legs it has."""
+    watch = SweepConsole()
+    watch.begin(2, {0}, maximise=True)
+    watch.trial_ended(trial(1, {"network.dropout": 0.1}, "stopped", "not promoted beyond epoch 2"), paused=True)
+    watch.trial_ended(trial(1, {"network.dropout": 0.1}))
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("trial   1  paused   0.950*")
+    assert "not promoted" not in first
+    assert second.startswith("trial   1  finished 0.950*")
+    assert watch._done == {0, 1}

@@ -41,6 +41,17 @@ def test_another_sites_page_is_refused() -> None:
     assert outcome(Access(), host=own, sec_fetch_site="cross-site") == 403
 
 
+def test_a_link_elsewhere_leads_to_the_page() -> None:
+    """Who clicks on the service's address in a wiki or a mail gets the page, and only that."""
+    clicked = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate"}
+    for access, host in ((Access(), "localhost:8080"), (Access(TOKEN), "ct.example.org")):
+        assert outcome(access, "/", host=host, **clicked) == 200
+        assert outcome(access, "/predict", host=host, **clicked) == 403
+        assert outcome(access, "/", host=host, sec_fetch_site="cross-site", sec_fetch_mode="no-cors") == 403
+        assert outcome(access, "/", host=host, origin="http://evil.example.org", **clicked) == 403
+    assert outcome(Access(), "/", host="evil.example.org", **clicked) == 403
+
+
 def test_token_is_asked_for_where_a_scan_is() -> None:
     """Only the right token opens, whatever the name; page and health need none."""
     access = Access(TOKEN)

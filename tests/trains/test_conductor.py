@@ -20,6 +20,7 @@ from ctexp.searching.oracle import Oracle
 from ctexp.searching.orders import Order, Outcome
 from ctexp.searching.space import Hyperparameter
 from ctexp.searching.study import Study
+from ctexp.tracking.run import MlflowRun
 from ctexp.tracking.store import Store, open_store
 
 RATE = Hyperparameter("training.learning_rate", "float", 1e-4, 1e-1, log=True)
@@ -150,7 +151,7 @@ def test_an_end_that_a_kill_kept_from_the_store_is_written_on_resume(
         done = good(Order(one.trial, one.trial, one.run_id, (), DEFINITION.base, 2, (), True))
         if one.trial == 1:
             done = dataclasses.replace(done, ending=ending)
-        journal.log_outcome(one, f"ctexp.outcome.{one.trial}", done)
+        journal.log_outcome(one, done)
     run_id = journal.children()[1].run_id
     client = MlflowClient(store.project.local_uri)
     client.set_tag(run_id, "ctexp.status", word)
@@ -178,7 +179,8 @@ class Seeing(Players):
     def _train(self, order: Order) -> Outcome:
         ending, score = "finished" if order.until == 3 else "paused", 0.5 + 0.1 * order.trial
         outcome = Outcome(order.place, order.trial, ending, score, 0.01, (score,) * order.until, weights=100)
-        self._store.client.set_tag(order.run_id, f"ctexp.outcome.{order.place}", outcome.to_json())
+        for tags in outcome.as_tags():
+            MlflowRun(self._store, order.run_id).log(tags=tags)
         return outcome
 
     def listen(self, seconds: float) -> list:
@@ -267,3 +269,18 @@ def test_a_store_in_a_folder(tmp_path: Path) -> None:
     assert Journal.sweeps(store) == []
     first, second = (Journal.begin(store, name, "{}", {}) for name in ("one", "two"))
     assert {run.info.run_id for run in Journal.sweeps(store)} == {first.run.id, second.run.id}
+
+
+def test_outcomes_of_any_length_are_kept_whole(store: Store) -> None:
+    """A curve of two thousand epochs is read back to the last digit: MLflow cuts a tag of 8,000 characters."""
+    curve = tuple(0.1 + epoch / 7 for epoch in range(2000))
+
+    def play(order: Order) -> Outcome:
+        outcome = Outcome(order.place, order.trial, "finished", curve[-1], 0.01, curve, weights=100)
+        for tags in outcome.as_tags():
+            MlflowRun(store, order.run_id).log(tags=tags)
+        return outcome
+
+    conductor, _, _, journal = conduct(store, play)
+    conductor.run(lambda: False)
+    assert [child.record.curve for child in journal.children().values()] == [curve] * 3

@@ -77,7 +77,7 @@ def test_a_trial_that_ends_well(workplace: Workplace, store: Store) -> None:
     assert outcome.score == max(outcome.curve)
     assert len(outcome.curve) == 2
     assert outcome.error is not None
-    assert Outcome.from_json(store.run(mine.run_id).data.tags["ctexp.outcome.3"]) == outcome
+    assert Outcome.from_tags(store.run(mine.run_id).data.tags) == {3: outcome}
 
 
 def test_numbers_that_are_none_are_not_tried_again(workplace: Workplace, store: Store) -> None:

@@ -14,7 +14,7 @@ from ctexp.registry.card.facts import gather_facts
 from ctexp.registry.catalogue import list_versions
 from ctexp.registry.names import ModelVersion
 from ctexp.tracking.store import Store, open_store
-from ctexp.tracking.tags import PARENT_TAG
+from ctexp.tracking.tags import KIND_TAG, PARENT_TAG
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +77,16 @@ def test_a_version_that_is_not_registered_is_named(store: Store) -> None:
     """A card of version 7 of a model that has one ends with the name, not with the store's own words."""
     with pytest.raises(UnknownReferenceError, match=r"^models:/ctexp/7: must be registered, it is not"):
         gather_facts(store, ModelVersion("ctexp", "7", "0" * 32))
+
+
+def test_evaluations_are_of_this_very_version(store: Store) -> None:
+    """Numbers of a version 1 that was deleted with its model are not shown as those of the one that is 1 now."""
+    (one,) = store.client.search_model_versions("name = 'ctexp'")
+    for run_id, value in ((one.run_id, 0.7), ("0" * 32, 0.99)):
+        tags = {KIND_TAG: "evaluation", "ctexp.evaluated.model": "ctexp", "ctexp.evaluated.version": "1",
+                "ctexp.evaluated.run": run_id}  # fmt: skip
+        run = store.client.create_run(store.experiment_id, tags=tags)
+        store.client.log_metric(run.info.run_id, "test_auc", value)
+        store.client.set_terminated(run.info.run_id)
+    facts = gather_facts(store, ModelVersion("ctexp", "1", one.run_id))
+    assert [found.metrics for found in facts.evaluations] == [{"test_auc": 0.7}]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.datasets.entries import Problem
 from ctexp.datasets.leakage.find import Pair
+from ctexp.datasets.patients import join_names
 from ctexp.datasets.splits import SIDES, Split
 from ctexp.errors import DataError
 
@@ -34,6 +35,7 @@ def join_copies(
         DataError: copies are labelled both normal and abnormal.
     """
     against = [pair for pair in pairs if pair.first.label != pair.second.label]
+    of_two = [pair for pair in pairs if pair.first.patient != pair.second.patient]
     if against:
         reasons = [f"{_words(pair)}, but one is labelled normal and the other abnormal" for pair in against]
         if not skip_bad:
@@ -46,9 +48,8 @@ def join_copies(
     collection = dataclasses.replace(collection, near_duplicates=len(pairs))
     if fixed:
         return collection, ()
-    of_two = [pair for pair in pairs if pair.first.patient != pair.second.patient]
-    names = _join([(pair.first.patient, pair.second.patient) for pair in of_two])
-    notes = [f"{_words(pair)}: kept on one side of the split, as of one patient" for pair in of_two]
+    names = join_names([(pair.first.patient, pair.second.patient) for pair in of_two])
+    notes = [f"{_words(pair)}: kept on one side of the split, as of one patient" for pair in of_two if pair in pairs]
     if len(notes) > _TOLD:
         notes[_TOLD:] = [f"and {len(notes) - _TOLD} more pairs of near-duplicates, kept on one side as well"]
     return dataclasses.replace(collection, scans=_renamed(collection.scans, names)), tuple(notes)
@@ -63,8 +64,8 @@ def part_copies(
         split: as it was made.
         pairs: the near-duplicates.
         source: what the user calls the collection.
-        skip_bad: leave out the copy that is nearer to training instead of raising, so that the sides that judge stay
-            as they were given.
+        skip_bad: leave out the copy that is nearer to training, with its patient's other scans on that side, instead
+            of raising, so that the sides that judge stay as they were given.
 
     Returns:
         The split, and what was left out with the reason.
@@ -73,25 +74,28 @@ def part_copies(
         DataError: a scan and its copy are on two sides (all of them in one message).
     """
     sides = {scan.sha256: side for side in SIDES for scan in getattr(split, side)}
-    torn = []
+    torn, theirs = [], []
     for pair in pairs:
         scans = [scan for scan in (pair.first, pair.second) if scan.sha256 in sides]
         if len({sides[scan.sha256] for scan in scans}) == 2:
             near, far = sorted(scans, key=lambda scan: _NEAREST_TO_TRAINING[sides[scan.sha256]])
             on = f"{near.path.name} is on the side {sides[near.sha256]}, {far.path.name} on {sides[far.sha256]}"
             torn.append((near, Problem(near.path, f"{_words(pair)}: {on}")))
+            # What is left of the patient there would still be of somebody who is on the other side, too.
+            for scan in getattr(split, sides[near.sha256]):
+                if scan.patient == near.patient and scan is not near:
+                    theirs.append((scan, Problem(scan.path, f"{scan.path} is of the patient of {near.path}: {on}")))
     if not torn:
         return split, ()
-    problems = tuple(problem for _, problem in torn)
     if not skip_bad:
-        reasons = [problem.reason for problem in problems]
+        reasons = [problem.reason for _, problem in torn]
         raise DataError(_listing(source, "lie on two sides of the split", "mend the split", reasons))
-    dropped = {scan.sha256 for scan, _ in torn}
+    left = {scan.sha256: (scan, problem) for scan, problem in [*theirs, *torn]}
     keep: dict[str, tuple[LabelledScan, ...]] = {
-        side: tuple(scan for scan in getattr(split, side) if scan.sha256 not in dropped) for side in SIDES
+        side: tuple(scan for scan in getattr(split, side) if scan.sha256 not in left) for side in SIDES
     }
-    left_out = tuple({scan.sha256: scan for scan, _ in torn}.values())
-    return Split(**keep, left_out=(*split.left_out, *left_out)), problems
+    left_out = tuple(scan for scan, _ in left.values())
+    return Split(**keep, left_out=(*split.left_out, *left_out)), tuple(problem for _, problem in left.values())
 
 
 def join_on_sides(collection: Collection, split: Split, pairs: Sequence[Pair]) -> tuple[Collection, Split]:
@@ -104,7 +108,7 @@ def join_on_sides(collection: Collection, split: Split, pairs: Sequence[Pair]) -
     """
     sides = {scan.sha256: side for side in SIDES for scan in getattr(split, side)}
     both = [pair for pair in pairs if {pair.first.sha256, pair.second.sha256} <= sides.keys()]
-    names = _join([(pair.first.patient, pair.second.patient) for pair in both])
+    names = join_names([(pair.first.patient, pair.second.patient) for pair in both])
     renamed = {side: _renamed(getattr(split, side), names) for side in SIDES}
     scans = _renamed(collection.scans, names)
     return dataclasses.replace(collection, scans=scans), Split(**renamed, left_out=split.left_out)
@@ -112,16 +116,6 @@ def join_on_sides(collection: Collection, split: Split, pairs: Sequence[Pair]) -
 
 def _renamed(scans: Sequence[LabelledScan], patients: Mapping[str, str]) -> tuple[LabelledScan, ...]:
     return tuple(dataclasses.replace(scan, patient=patients.get(scan.patient, scan.patient)) for scan in scans)
-
-
-def _join(couples: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Name everybody who is coupled with somebody, over any number of steps, by the first name among them."""
-    groups: list[set[str]] = []
-    for couple in couples:
-        touched = [group for group in groups if group & set(couple)]
-        groups = [group for group in groups if not group & set(couple)]
-        groups.append(set(couple).union(*touched))
-    return {name: min(group) for group in groups for name in group}
 
 
 def _words(pair: Pair) -> str:

@@ -84,6 +84,11 @@ def _is_there(origin: Origin, place: Place, watch: Watch) -> bool:
         return True
     if not known and origin.hint in there:
         number = place.count(origin.hint)
+        if origin.sha256:
+            raise DataError(
+                f"--sha256 {origin.name}: must be compared with what is fetched, but {origin.hint} is there from "
+                "elsewhere; remove the folder to fetch it, or leave --sha256 out"
+            )
         watch.say(f"{origin.name}: is there, from elsewhere ({origin.hint} {number} scans); it is left as it is")
         return True
     return False

@@ -26,6 +26,8 @@ FORMAT = 2
 CLASSES = ("CT-0", "CT-23")
 DONE = "phantom.json"
 UNDER_WAY = "phantom.partial.json"
+_OF_DESKTOPS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+"""What some put into every folder that is looked at."""
 _TEMPORARY = re.compile(r"\.tmp-\d+-(study_\d{4,}\.nii\.gz|phantom\.partial\.json)")
 # Noise hardly compresses: higher levels cost seconds a scan and save some per cent.
 _GZIP_LEVEL = 1
@@ -101,10 +103,10 @@ def _check_folder(folder: Path, settings: PhantomSettings) -> None:
             raise DataError(f"{path}: holds phantoms of other settings or of another version; give another folder")
     allowed = {folder / p for paths in _expected(settings).values() for p in paths} if begun else set()
     for path in found:
-        if _TEMPORARY.fullmatch(path.name):
+        if _TEMPORARY.fullmatch(path.name) or path.name in _OF_DESKTOPS:
             continue
         if path not in allowed and path not in begun:
-            raise DataError(f"{path}: is no part of this phantom collection; give an empty folder")
+            raise DataError(f"{path}: is no part of this phantom collection; remove it, or give an empty folder")
     for path in found:
         if _TEMPORARY.fullmatch(path.name):
             path.unlink(missing_ok=True)

@@ -187,7 +187,8 @@ def _listed(
     for prefix, word in zip(_PREFIXES, ("validation", "test", "site", "folds"), strict=True):
         auc = Estimate.from_metrics(holder.data.metrics, f"{prefix}auc")
         if auc:
-            on = word
+            out_of_fold = word == "validation" and holder.data.params.get("final") == "ensemble"
+            on = "out-of-fold" if out_of_fold else word
             break
     return Listed(
         run_id=run_id,

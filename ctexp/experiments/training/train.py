@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ctexp.datasets.sources import find_source
 from ctexp.datasets.splits import Split
 from ctexp.errors import DataError, InputError, UnknownReferenceError
-from ctexp.experiments.alone import alone
+from ctexp.experiments.alone import alone, require_interrupted
 from ctexp.experiments.data import Prepared, prepare_data
 from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
 from ctexp.experiments.training.folds import deal_folds, learn_folds, taught
@@ -23,8 +23,6 @@ from ctexp.tracking.reach import require_server
 from ctexp.tracking.tags import KIND_TAG, PARENT_TAG
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run as MlflowEntity
-
     from ctexp.tracking.run import Run
     from ctexp.tracking.store import Store
 
@@ -116,7 +114,9 @@ def _resume(
     from ctexp.tracking.run import MlflowRun
 
     logged = store.run(run_id)
-    _require_interrupted(logged, force=force)
+    if logged.info.status == "FINISHED":
+        raise InputError(f"--resume {run_id}: must be a run that was interrupted, it finished")
+    require_interrupted(logged, "run", force=force)
     parent = logged.data.tags.get(PARENT_TAG)
     if parent and logged.data.tags.get(KIND_TAG) == "fold":
         raise InputError(f"--resume {run_id}: must be a training, it is one fold of it; resume {parent}")
@@ -138,27 +138,6 @@ def _resume(
         watch.say(f"run {run.id} goes on")
         with _resumable(run, watch):
             return _learn(request, store, run, data, splits, watch, began)
-
-
-def _require_interrupted(logged: "MlflowEntity", *, force: bool) -> None:
-    """Refuse a run that finished, runs here, or may run where it cannot be seen; the last can be forced."""
-    from ctexp.tracking.process import is_elsewhere
-    from ctexp.tracking.store import OWNER_TAG
-
-    if logged.info.status == "FINISHED":
-        rest = "it finished"
-    elif logged.info.status != "RUNNING":
-        return
-    elif not is_elsewhere(logged.data.tags.get(OWNER_TAG, "")):
-        rest = "its process is still running"
-    elif force:
-        return
-    else:
-        rest = (
-            "it was begun on another machine or in another container and may still run there; "
-            "when you are sure that it does not, --force goes on"
-        )
-    raise InputError(f"--resume {logged.info.run_id}: must be a run that was interrupted, {rest}")
 
 
 def _learn(

@@ -142,7 +142,8 @@ def _run_facts(
 def _evaluations(store: "Store", version: "ModelVersion") -> tuple[Evaluation, ...]:
     query = (
         f"tags.`{KIND_TAG}` = 'evaluation' AND tags.`ctexp.evaluated.version` = '{version.version}' "
-        f"AND tags.`ctexp.evaluated.model` = '{version.name}' AND attributes.status = 'FINISHED'"
+        f"AND tags.`ctexp.evaluated.model` = '{version.name}' AND tags.`ctexp.evaluated.run` = '{version.run_id}' "
+        "AND attributes.status = 'FINISHED'"  # the run: a number may have been another version's that was deleted
     )
     runs = store.client.search_runs(
         [store.experiment_id], query, order_by=["attributes.start_time ASC"], max_results=1000

@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from ctexp.errors import ScanError
 from ctexp.scans.dicom.parts import MAX_BYTES, MAX_PARTS, Part, is_hidden
@@ -52,7 +52,8 @@ def _part(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Part:
             raise ScanError(f"{place}: cut short in the zip archive; copy or download the archive again")
         return data
 
-    return Part(place, read)
+    *folders, _ = [step for step in PurePosixPath(info.filename.replace("\\", "/")).parts if step not in ("/", "..")]
+    return Part(place, read, PurePath(*folders))
 
 
 def _is_hidden(name: str) -> bool:

@@ -88,7 +88,12 @@ def read_header(part: Part) -> Header | Other | None:
             )
         return None
     refuse_deflated(data, part.place)
-    dataset, offset = _parse(data, part.place)
+    offset = None
+    try:
+        dataset, offset = _parse(data, part.place)
+    except ScanError:
+        if len(data) < HEAD_BYTES:
+            raise  # else it may be cut off within a sequence, whose end pydicom then misses
     if offset is None and len(data) == HEAD_BYTES:
         dataset, offset = _parse(part.read(None), part.place)
     image_type = tuple(str(word).strip().upper() for word in several(get(dataset, "ImageType", part.place)))

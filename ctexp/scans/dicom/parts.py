@@ -21,8 +21,8 @@ class Part:
     Attributes:
         place: its name for error messages, the path that was typed in front.
         read: gives its first bytes, as many as asked for or, for None, all.
-        folder: the sub-folder that it lies in, relative to the folder that was typed; of that folder itself, of a lone
-            file and in a zip it is `.`.
+        folder: the sub-folder that it lies in, relative to the folder or the zip that was typed; of that itself, and of
+            a lone file, it is `.`.
     """
 
     place: str

@@ -53,7 +53,7 @@ function point(answer) {
   return lines.map((line) => make("p", line));
 }
 
-function quality(found) {
+function quality(found, notes) {
   const words = { ok: "good", warn: "with doubts", refuse: "no readable chest CT" };
   const part = make("section", undefined, { class: "quality" });
   const title = make("h3", "Quality of the scan ");
@@ -66,6 +66,7 @@ function quality(found) {
   } else {
     part.append(make("p", "A chest CT in Hounsfield units; nothing odd was noticed.", { class: "quiet" }));
   }
+  part.append(...notes.map((one) => make("p", `Read: ${one}.`, { class: "quiet" })));
   return part;
 }
 
@@ -83,7 +84,7 @@ export function render(answer) {
     parts.push(make("p", answer.label, { class: `label ${answer.label}` }), scale(answer), table(answer),
       ...point(answer));
   }
-  if (answer.quality) parts.push(quality(answer.quality));
+  if (answer.quality) parts.push(quality(answer.quality, answer.notes ?? []));
   const model = make("section", undefined, { class: "model" });
   model.append(make("h3", modelWords(answer.model)));
   if (answer.model.synthetic) {

@@ -42,7 +42,7 @@ export class Viewer {
     this.number.max = facts.slices - 1;
     this.number.value = heat ? this.hottest() : Math.floor(facts.slices / 2);
     for (const part of document.querySelectorAll(".heat")) part.hidden = !heat;
-    byId("thinned").textContent = facts.every > 1 ? ` Every ${facts.every}th of ${facts.of} slices is shown.` : "";
+    byId("thinned").textContent = facts.every > 1 ? ` One slice in ${facts.every} of ${facts.of} is shown.` : "";
     byId("viewer").hidden = false;
     this.draw();
   }
