@@ -212,3 +212,26 @@ def test_slow_worker_is_ended_and_replaced(served, content, tmp_path) -> None:
             assert 'ctexp_requests_total{outcome="slow_answer"} 1.0' in counted
 
     asyncio.run(ask())
+
+
+@pytest.mark.slow
+def test_what_reading_decided_is_said(served, tmp_path) -> None:
+    """Which of a study's series in a zip was read stands in the answer; a file with one scan has nothing to say."""
+    pytest.importorskip("pydicom")
+    from helpers import dicom_series
+
+    for number in (3, 4):
+        parts = dicom_series.slices(uid=f"1.2.{number}", number=number, StudyInstanceUID="1.2.3")[: 14 - number]
+        dicom_series.write(tmp_path / "study" / f"series {number}", parts)
+    packed = dicom_series.pack(tmp_path / "study", tmp_path / "study.zip").read_bytes()
+    plain = dicom_series.nifti(tmp_path / "plain.nii").read_bytes()
+
+    async def ask() -> None:
+        async with opened(served, tmp_path) as (_, client):
+            for name, content, notes in (("study.zip", packed, 1), ("plain.nii", plain, 0)):
+                sent = {"files": {"scan": (name, content)}, "params": {"force": True}}
+                said = (await client.post("/predict", **sent)).json()["notes"]
+                assert len(said) == notes, said
+                assert all("is read; passed over: series 4" in one for one in said)
+
+    asyncio.run(ask())

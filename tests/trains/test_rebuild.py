@@ -1,14 +1,20 @@
 """The data of a run that is over: found by what the run, or the sweep that it belongs to, keeps of it."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from helpers.watches import Told
 from mlflow.exceptions import MlflowException
 
-from ctexp.config import Experiment
+from ctexp.config import Experiment, ScanSettings
+from ctexp.datasets.cache import ScanCache
 from ctexp.errors import ConfigError, InputError, StoreUnreachableError, WorkError
-from ctexp.experiments.rebuild import read_text, request_of_run, sides_of_run
+from ctexp.experiments import rebuild
+from ctexp.experiments.data import Prepared
+from ctexp.experiments.rebuild import data_of_run, read_text, request_of_run, sides_of_run
 from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
 from ctexp.project import Project
 from ctexp.searching.definition import SweepOptions, read_definition
@@ -90,3 +96,28 @@ def test_a_store_that_does_not_say_is_not_a_text_that_is_not_there(store) -> Non
         read_text(dataclasses.replace(store, client=Stumbling()), run.id, "validation.csv")
     with pytest.raises(WorkError, match=r"folder/run\.png"):
         read_text(store, run.id, "folder/run.png")
+
+
+def test_a_run_is_split_as_it_was_split(store, write_scan, tmp_path, monkeypatch) -> None:
+    """Copies decide a split and are found in the arrays that the run had: its version's own come afterwards."""
+    path = write_scan(tmp_path / "scan.nii")
+    asked = TrainingRequest(Experiment(scan=ScanSettings(shape=(8, 8, 8))), "/some/where")
+    with MlflowRun.start(store, "training", {"ctexp.kind": "training"}) as run:
+        run.log_text(asked.to_json(), SETTINGS_FILE)
+        run.log(params={"data.hash": "d", "split.hash": "s"})
+    seen = []
+
+    def prepare_data(request, project, watch) -> Prepared:
+        seen.append(request.experiment.scan.shape)
+        collection = SimpleNamespace(hash="d", scans=[SimpleNamespace(path=path)])
+        cache = ScanCache(project.cache, request.experiment.scan)
+        return Prepared(None, cache, collection, SimpleNamespace(hash="s"))
+
+    monkeypatch.setattr(rebuild, "prepare_data", prepare_data)
+    wanted = ScanSettings(shape=(12, 12, 12))
+    found = data_of_run(store, run.id, wanted, store.project, Told(), training_of_sweep)
+    assert seen == [(8, 8, 8)]
+    assert found.cache.settings == wanted
+    assert found.cache.has(hashlib.sha256(path.read_bytes()).hexdigest())
+    same = data_of_run(store, run.id, asked.experiment.scan, store.project, Told(), training_of_sweep)
+    assert same.cache.settings == asked.experiment.scan

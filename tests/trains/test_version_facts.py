@@ -1,20 +1,26 @@
 """What is read of a version whose runs were deleted, and of a store that fails in the middle of reading."""
 
 import dataclasses
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.players import Ears
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, RESOURCE_DOES_NOT_EXIST
 
 from ctexp.errors import StoreUnreachableError, UnknownReferenceError
+from ctexp.experiments.training.train import _note_circumstances
 from ctexp.project import Project
 from ctexp.registry.card.facts import gather_facts
 from ctexp.registry.catalogue import list_versions
 from ctexp.registry.names import ModelVersion
+from ctexp.tracking.provenance import circumstances
+from ctexp.tracking.run import MlflowRun
 from ctexp.tracking.store import Store, open_store
-from ctexp.tracking.tags import KIND_TAG, PARENT_TAG
+from ctexp.tracking.tags import KIND_TAG, PARENT_TAG, RESUMED_TAG
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +83,23 @@ def test_a_version_that_is_not_registered_is_named(store: Store) -> None:
     """A card of version 7 of a model that has one ends with the name, not with the store's own words."""
     with pytest.raises(UnknownReferenceError, match=r"^models:/ctexp/7: must be registered, it is not"):
         gather_facts(store, ModelVersion("ctexp", "7", "0" * 32))
+
+
+def test_a_run_that_is_gone_on_with_elsewhere_keeps_what_changed(store: Store, tmp_path: Path) -> None:
+    """Packages, code and machine of the second process are said and kept beside those of the first; again, both."""
+    run = MlflowRun.start(store, "twice", {**circumstances(tmp_path), "version.numpy": "0.1"})
+    watch = Ears()
+    _note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
+    (said,) = watch.said
+    now = circumstances(tmp_path)
+    assert said == f"made by others than it began with: version.numpy was 0.1, is {now['version.numpy']}"
+    run.log(tags={"version.numpy": now["version.numpy"], "hardware.cores": "99"})
+    _note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
+    kept = json.loads(store.run(run.id).data.tags[RESUMED_TAG])
+    assert kept == {key: now[key] for key in ("version.numpy", "hardware.cores")}
+    run.log(tags={"hardware.cores": now["hardware.cores"]})
+    _note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
+    assert len(watch.said) == 2
 
 
 def test_evaluations_are_of_this_very_version(store: Store) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ctexp.tracking.tags import RESUMED_TAG
+
 Group = Literal["code", "packages", "data", "hardware"]
 _NAMES: dict[str, Group] = {
     "ctexp.version": "code",
@@ -88,6 +90,8 @@ def doubts(before: Circumstances, now: Circumstances, *, of_sweep: bool) -> tupl
                     "what they were")  # fmt: skip
     elif "git.commit" not in before.facts and "git.commit" not in now.facts:
         said.append("code: no git commit was recorded, the project's folder is in no checkout")
+    if changed := before.facts.get(RESUMED_TAG):
+        said.append(f"the run was gone on with under other circumstances, of which it kept: {changed}")
     if before.environment is None:
         said.append("packages: the run keeps no list of all packages, only the main ones were compared")
     if of_sweep:

@@ -24,6 +24,7 @@ from ctexp.registry.card.parts import (
     validation_counts,
     validation_patients,
 )
+from ctexp.tracking.tags import RESUMED_TAG
 
 FEW_SCANS = 100
 """Below this a 95 % interval of a proportion near 0.9 is wider than a tenth."""
@@ -152,6 +153,8 @@ def _caveats(facts: CardFacts) -> Iterable[str]:
     forced = [event for event in facts.history.events if event.version == facts.version and event.what == "forced"]
     if forced:
         yield f"It was made champion by force, against the comparison: {forced[-1].why or MISSING}"
+    if changed := facts.tags.get(RESUMED_TAG):
+        yield f"Its training was interrupted and gone on with under other circumstances: {changed}"
     if facts.tags.get("git.dirty") == "true":
         yield "The code had changes that were not committed when it was trained: the commit alone does not repeat it."
     yield "Before any other use: evaluate it on scans of your own site whose truth is known (`ctexp evaluate`)."
