@@ -114,6 +114,8 @@ def test_versions_are_listed_with_the_scans_that_they_are_quoted_of(crossed) -> 
     program, _ = crossed
     (listed,) = list_versions(open_store(Project(program.folder), create=False))
     assert (listed.scans, listed.as_json()["validation_scans"]) == (32, 32)
+    (run,) = [one for one in program.json("runs", "list")["runs"] if one["version"] == listed.version]
+    assert run["on"] == "out-of-fold"
 
 
 def test_pictures_of_the_parent(crossed) -> None:

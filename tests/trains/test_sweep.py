@@ -256,3 +256,14 @@ def test_interrupt_ends_after_the_epoch_and_can_be_gone_on_with(whole, program, 
     assert {run.info.status for run in runs if run.data.tags["ctexp.kind"] == "sweep"} == {"KILLED"}
     assert "RUNNING" not in {run.info.status for run in runs}
     assert gist(program.json("sweep", "--resume", "--workers", 1)) == gist(whole[1])
+
+
+def test_the_version_is_told_with_its_trials_and_its_own_seconds(whole) -> None:
+    """The card kept with it counts the sweep's trials, and its training took what the trial took, not its loading."""
+    program, report, _ = whole
+    client, best = program.client(), report["best"]
+    assert client.get_run(best["run_id"]).data.metrics["seconds_training"] == pytest.approx(best["training_seconds"])
+    source = client.get_model_version("ctexp", report["model"]["version"]).source
+    folder = program.folder / "mlruns" / "ctexp" / "models" / source.removeprefix("models:/") / "artifacts"
+    finished = sum(one["status"] == "finished" for one in report["trials"])
+    assert f"{finished} finished trials" in " ".join((folder / "card.md").read_text(encoding="utf-8").split())
