@@ -198,5 +198,17 @@ def test_of_copies_on_two_sides_the_judging_one_stays(
     assert {scan.path.name: scan.side for scan in left.scans} == {names[1]: "test", "2.nii": "test", "3.nii": "test"}
     reasons = {problem.path.name: problem.reason for problem in left.skipped}
     assert reasons.keys() == {names[0], "1.nii"}
-    assert "1.nii: its patient must be on one side, " in reasons["1.nii"]
-    assert reasons["1.nii"].endswith(f"{names[0]} is the same as {test.path}, on the side test")
+    assert reasons["1.nii"].endswith(
+        "a patient must be on one side, copies show that patient p1 is on train and on test"
+    )
+
+
+def test_one_person_over_any_number_of_copies(entries: list[Entry], collect: Callable[..., Collection]) -> None:
+    """Who is a copy of a copy of somebody who is tested teaches nothing, and of one side becomes one patient."""
+    first, second, third, fourth = (replace(one, side="train") for one in entries)
+    like_first = replace(copy_of(first, "x.nii"), patient="p2")
+    like_third = replace(copy_of(entries[2], "y.nii"), side="test", patient="p9")
+    fifth = replace(copy_of(second, "w.nii"), patient="p3")
+    left = collect([first, second, third, fourth, like_first, like_third, fifth], skip_bad=True)
+    assert {scan.path.name: (scan.side, scan.patient) for scan in left.scans} == {
+        "y.nii": ("test", "p0"), "1.nii": ("train", "p1"), "3.nii": ("train", "p1")}  # fmt: skip

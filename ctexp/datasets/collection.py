@@ -136,8 +136,8 @@ def _without_duplicates(
 ) -> tuple[list[LabelledScan], list[Problem]]:
     """Keep one scan of each content. Where the copies' labels differ none can be trusted, and none is kept.
 
-    Copies of two patients are of one person. No side of a split may have scans of somebody who is on another: where
-    sides are given the copy farthest from training stays, and what its person has nearer to training goes.
+    Copies of two patients are of one person, who becomes one patient. No side of a given split may have scans of
+    somebody who is on another: the copy farthest from training stays, and what its person has nearer to training goes.
     """
     copies: dict[str, list[Entry]] = {}
     examinations: dict[str, Examination | None] = {}
@@ -147,7 +147,6 @@ def _without_duplicates(
             examinations[result.sha256] = result.examination
     scans, problems = [], []
     couples: list[tuple[str, str]] = []
-    torn: dict[tuple[str, Side | None], str] = {}
     for sha256, same in copies.items():
         same.sort(key=lambda entry: (-_FROM_TRAINING[entry.side], str(entry.path)))
         first = same[0]
@@ -163,14 +162,18 @@ def _without_duplicates(
             words = f", and labelled {entry.class_name} here and {other.class_name} there" if contradiction else ""
             reason = f"{entry.path}: every scan must be there once, same as {other.path}{words}"
             problems.append(Problem(entry.path, reason))
-        for entry in (entry for entry in same if entry.patient != first.patient):
-            couples.append((first.patient, entry.patient))
-            if entry.side != first.side:
-                torn[entry.patient, entry.side] = f"{entry.path} is the same as {first.path}, on the side {first.side}"
-    if any(entry.side for entry in entries):
-        for scan in (scan for scan in scans if (scan.patient, scan.side) in torn):
-            why = torn[scan.patient, scan.side]
-            problems.append(Problem(scan.path, f"{scan.path}: its patient must be on one side, {why}"))
-        return [scan for scan in scans if (scan.patient, scan.side) not in torn], problems
+        couples += [(first.patient, entry.patient) for entry in same if entry.patient != first.patient]
     names = join_names(couples)
-    return [replace(scan, patient=names.get(scan.patient, scan.patient)) for scan in scans], problems
+    farthest: dict[str, Side | None] = {}
+    for entry in (entry for entry in entries if entry.patient in names):
+        name = names[entry.patient]
+        farthest[name] = max(farthest.get(name), entry.side, key=_FROM_TRAINING.__getitem__)
+    kept = []
+    for scan in scans:
+        name = names.get(scan.patient, scan.patient)
+        if scan.side is not None and _FROM_TRAINING[scan.side] < _FROM_TRAINING[farthest.get(name, scan.side)]:
+            reason = f"copies show that patient {scan.patient} is on {scan.side} and on {farthest[name]}"
+            problems.append(Problem(scan.path, f"{scan.path}: a patient must be on one side, {reason}"))
+        else:
+            kept.append(replace(scan, patient=name))
+    return kept, problems

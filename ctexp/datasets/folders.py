@@ -14,7 +14,7 @@ from ctexp.scans.read import peek, scan_suffix
 IGNORED_FOLDERS = frozenset({"masks"})
 """Lesion masks lie beside the scans in MosMedData and in the synthetic scans; they are no class."""
 _NO_SCAN = "a scan must be .nii or .nii.gz, or DICOM (a folder of slices, a .zip, a multi-frame file), this is none"
-_IGNORED_SUFFIXES = frozenset({".txt", ".md", ".json", ".csv", ".tsv", ".xlsx", ".pdf", ".html"})
+_IGNORED_SUFFIXES = frozenset({".txt", ".md", ".json", ".csv", ".tsv", ".xlsx", ".pdf", ".html", ".db", ".ini"})
 
 
 def list_folder(folder: Path, positive: str | None = None) -> tuple[list[Entry], list[Problem]]:

@@ -1,14 +1,21 @@
-"""One process at a time for a run that is gone on with."""
+"""What going on with a run asks for: that nobody else does, and a record of what has changed meanwhile."""
 
 import contextlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ctexp.errors import InputError
+from ctexp.experiments.watch import Watch
 from ctexp.project import Project
+from ctexp.tracking.tags import RESUMED_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowEntity
+
+    from ctexp.tracking.run import Run
+
+_CIRCUMSTANCES = ("git.", "version.", "hardware.")
 
 
 @contextlib.contextmanager
@@ -66,3 +73,23 @@ def require_interrupted(logged: "MlflowEntity", kind: str, *, force: bool) -> No
             "when you are sure that it does not, --force goes on"
         )
     raise InputError(f"--resume {logged.info.run_id}: must be a {kind} that was interrupted, {rest}")
+
+
+def note_circumstances(began: Mapping[str, str], run: "Run", project: Project, watch: Watch) -> None:
+    """Keep, and say, what is another than when a run began: its numbers then come of both.
+
+    Args:
+        began: the run's tags.
+        run: gone on with now.
+        project: whose folder may lie in a git checkout.
+        watch: somebody who looks on.
+    """
+    from ctexp.tracking.provenance import circumstances
+
+    now = circumstances(project.root)
+    keys = [*now, *(key for key in began if key.startswith(_CIRCUMSTANCES) and key not in now)]
+    changed = {key: now.get(key, "none") for key in keys if began.get(key) != now.get(key)}
+    if changed:
+        words = ", ".join(f"{key} was {began.get(key, 'none')}, is {text}" for key, text in changed.items())
+        watch.say(f"made by others than it began with: {words}")
+        run.log(tags={RESUMED_TAG: json.dumps({**json.loads(began.get(RESUMED_TAG, "{}")), **changed})})

@@ -77,6 +77,17 @@ def data_of_run(
                 f"run {run_id}: its scans must be those it was trained with: {key} was {before}, is {now}; restore the "
                 "scans or name others by --on SOURCE"
             )
+    return prepared_as(scan, request, data, project, watch)
+
+
+def prepared_as(
+    scan: ScanSettings, request: TrainingRequest, data: Prepared, project: Project, watch: Watch
+) -> Prepared:
+    """Give the scans of a request, found and split as it says, prepared in another way.
+
+    Raises:
+        DataError: a scan cannot be read any more.
+    """
     if scan == request.experiment.scan:
         return data
     cache = ScanCache(project.cache, scan)

@@ -161,6 +161,8 @@ def _register(
             if wished_to_stop():
                 raise KeyboardInterrupt
         seconds = time.monotonic() - began
+    else:
+        began -= seconds  # `seconds` are those of all the work behind the version
     journal.take_over([run_id])
     report = conclude(experiment, store, journal.join(run_id), data, learned, began, seconds)
     journal.end([run_id], "FINISHED", word="finished")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ctexp.datasets.sources import find_source
 from ctexp.errors import ConfigError, DataError, InputError
-from ctexp.experiments.alone import alone, require_interrupted
+from ctexp.experiments.alone import alone, note_circumstances, require_interrupted
 from ctexp.project import Project, require_address
 from ctexp.searching.draws import planned_trials
 from ctexp.searching.material import Material, gather_material
@@ -189,7 +189,7 @@ def _work(
 
     definition = request.definition
     with journal.run, _resumable(journal.run.id, watch):
-        _log_facts(request, store, journal, material)
+        _log_facts(request, store, journal, material, watch)
         keeper = Keeper(store, definition.keep, maximise=definition.maximise, rule=definition.choose)
         crew = hire(staff, material.workplace(request, store, project), watch)
         conductor = None
@@ -229,8 +229,10 @@ def _work(
                       wished_to_stop)  # fmt: skip
 
 
-def _log_facts(request: SweepRequest, store: "Store", journal: "Journal", material: Material) -> None:
-    """Log what the parent run is to say of itself; to do so twice changes nothing."""
+def _log_facts(
+    request: SweepRequest, store: "Store", journal: "Journal", material: Material, watch: SweepWatch
+) -> None:
+    """Log what the parent run is to say of itself, once; later what has changed since."""
     from ctexp.experiments.training.tables import data_facts, split_table
     from ctexp.overrides import flatten
     from ctexp.tracking.provenance import all_packages, circumstances
@@ -251,13 +253,15 @@ def _log_facts(request: SweepRequest, store: "Store", journal: "Journal", materi
     fixed = {key: value for key, value in flatten(definition.base).items()
              if key not in varying and not (blocks and key == "network.filters")}  # fmt: skip
     params = {**search, **spaces, **fixed, **data_facts(data.collection, data.split)}
-    have = store.run(journal.run.id).data.params  # a source may be named otherwise now, its hashes were compared
-    journal.run.log(
-        params={key: value for key, value in params.items() if key not in have},
-        tags=circumstances(store.project.root),
-    )
+    before = store.run(journal.run.id).data
+    have = before.params  # a source may be named otherwise now, its hashes were compared
+    journal.run.log(params={key: value for key, value in params.items() if key not in have})
     journal.run.log_text(definition.to_json(), "sweep.json")
-    journal.run.log_text(all_packages(), "environment.txt")
+    if "ctexp.version" in before.tags:
+        note_circumstances(before.tags, journal.run, store.project, watch)
+    else:
+        journal.run.log_text(all_packages(), "environment.txt")
+        journal.run.log(tags=circumstances(store.project.root))
     journal.run.log_text(split_table(data.split), "split.csv")
 
 

@@ -32,6 +32,9 @@ _STATUS: dict[str, tuple[int, Outcome]] = {
 _MOST_PATIENCE = 60
 """Seconds that a client is asked to stay away, at most."""
 
+_PAUSE = 60.0
+"""Seconds after which a version that could not be loaded is tried again."""
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -130,13 +133,17 @@ class Desk:
 
     async def watch(self, seconds: float) -> None:
         """Follow the alias until cancelled, looking every so many seconds."""
-        trouble = None
+        trouble, broken, again = None, None, 0.0
         while True:
             await asyncio.sleep(seconds)
             try:
                 found = await asyncio.to_thread(self.current.look)
+                if found is not None and found == broken and time.monotonic() < again:
+                    continue  # each try takes a worker away from the scans
                 if found is not None:
+                    broken, again = found, time.monotonic() + _PAUSE
                     await self._prove(found)
+                    broken = None
             except Exception as error:  # whatever a library raises, the alias is looked at again
                 words = str(error) if isinstance(error, CtexpError) else f"unforeseen {type(error).__name__}"
                 if words != trouble:  # once, not every few seconds

@@ -97,7 +97,10 @@ class Pool:
         Raises:
             WorkerError: it cannot, or not in time.
         """
-        await self.ask(await self.take(), Load(served), seconds)
+        try:
+            await self.ask(await self.take(), Load(served), seconds)
+        except SlowWorkerError as error:
+            raise WorkerError(f"it was not loaded within {seconds:g} s") from error
 
     async def ask(self, worker: Worker, job: Job | Load, seconds: float) -> Reply:
         """Have a taken worker do a job, and take it back, or another in its place.

@@ -31,6 +31,7 @@ class TestZip:
     ) -> None:
         """Nothing is written, so a name cannot lead anywhere."""
         members = {f"../../{index}.dcm": ct.encode(one) for index, one in enumerate(ct.slices())}
+        members |= dict.fromkeys(("..", "..\\..", "\\", "/"), b"x")
         before = sorted(tmp_path.parent.rglob("*"))
         path = zipped(tmp_path / "a.zip", members)
         assert_whole(read_scan(path))

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, RESOURCE_DOES_NOT_EXIST
 
 from ctexp.errors import StoreUnreachableError, UnknownReferenceError
-from ctexp.experiments.training.train import _note_circumstances
+from ctexp.experiments.alone import note_circumstances
 from ctexp.project import Project
 from ctexp.registry.card.facts import gather_facts
 from ctexp.registry.catalogue import list_versions
@@ -89,17 +89,20 @@ def test_a_run_that_is_gone_on_with_elsewhere_keeps_what_changed(store: Store, t
     """Packages, code and machine of the second process are said and kept beside those of the first; again, both."""
     run = MlflowRun.start(store, "twice", {**circumstances(tmp_path), "version.numpy": "0.1"})
     watch = Ears()
-    _note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
+    note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
     (said,) = watch.said
     now = circumstances(tmp_path)
     assert said == f"made by others than it began with: version.numpy was 0.1, is {now['version.numpy']}"
     run.log(tags={"version.numpy": now["version.numpy"], "hardware.cores": "99"})
-    _note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
+    note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
     kept = json.loads(store.run(run.id).data.tags[RESUMED_TAG])
     assert kept == {key: now[key] for key in ("version.numpy", "hardware.cores")}
-    run.log(tags={"hardware.cores": now["hardware.cores"]})
-    _note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
-    assert len(watch.said) == 2
+    run.log(tags={"hardware.cores": now["hardware.cores"], "hardware.gpu": "one that is gone"})
+    note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
+    assert watch.said[2] == "made by others than it began with: hardware.gpu was one that is gone, is none"
+    store.client.delete_tag(run.id, "hardware.gpu")
+    note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
+    assert len(watch.said) == 3
 
 
 def test_evaluations_are_of_this_very_version(store: Store) -> None:

@@ -1,10 +1,10 @@
 """What is done about scans that are there twice: one side for both, so that no number is sweetened by a copy."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from ctexp.datasets.collection import Collection, LabelledScan
-from ctexp.datasets.entries import Problem
+from ctexp.datasets.entries import Problem, Side
 from ctexp.datasets.leakage.find import Pair
 from ctexp.datasets.patients import join_names
 from ctexp.datasets.splits import SIDES, Split
@@ -64,8 +64,8 @@ def part_copies(
         split: as it was made.
         pairs: the near-duplicates.
         source: what the user calls the collection.
-        skip_bad: leave out the copy that is nearer to training, with its patient's other scans on that side, instead
-            of raising, so that the sides that judge stay as they were given.
+        skip_bad: instead of raising, leave out what the persons of the copies have nearer to training, so that the
+            sides that judge stay as they were given.
 
     Returns:
         The split, and what was left out with the reason.
@@ -74,28 +74,44 @@ def part_copies(
         DataError: a scan and its copy are on two sides (all of them in one message).
     """
     sides = {scan.sha256: side for side in SIDES for scan in getattr(split, side)}
-    torn, theirs = [], []
+    torn = []
     for pair in pairs:
         scans = [scan for scan in (pair.first, pair.second) if scan.sha256 in sides]
         if len({sides[scan.sha256] for scan in scans}) == 2:
             near, far = sorted(scans, key=lambda scan: _NEAREST_TO_TRAINING[sides[scan.sha256]])
             on = f"{near.path.name} is on the side {sides[near.sha256]}, {far.path.name} on {sides[far.sha256]}"
             torn.append((near, Problem(near.path, f"{_words(pair)}: {on}")))
-            # What is left of the patient there would still be of somebody who is on the other side, too.
-            for scan in getattr(split, sides[near.sha256]):
-                if scan.patient == near.patient and scan is not near:
-                    theirs.append((scan, Problem(scan.path, f"{scan.path} is of the patient of {near.path}: {on}")))
     if not torn:
         return split, ()
     if not skip_bad:
         reasons = [problem.reason for _, problem in torn]
         raise DataError(_listing(source, "lie on two sides of the split", "mend the split", reasons))
-    left = {scan.sha256: (scan, problem) for scan, problem in [*theirs, *torn]}
+    left = _of_torn_persons(split, pairs, {scan.patient for scan, _ in torn})
+    left |= {scan.sha256: (scan, problem) for scan, problem in torn}
     keep: dict[str, tuple[LabelledScan, ...]] = {
         side: tuple(scan for scan in getattr(split, side) if scan.sha256 not in left) for side in SIDES
     }
     left_out = tuple(scan for scan, _ in left.values())
     return Split(**keep, left_out=(*split.left_out, *left_out)), tuple(problem for _, problem in left.values())
+
+
+def _of_torn_persons(
+    split: Split, pairs: Sequence[Pair], patients: Set[str]
+) -> dict[str, tuple[LabelledScan, Problem]]:
+    """Give, by content hash, what persons who are on two sides have on others than the one farthest from training."""
+    names = join_names([(pair.first.patient, pair.second.patient) for pair in pairs])
+    torn = {names[patient] for patient in patients}
+    farthest: dict[str, Side] = {}
+    for side in SIDES:  # the nearest to training first
+        farthest |= dict.fromkeys(torn & {names.get(scan.patient, "") for scan in getattr(split, side)}, side)
+    left = {}
+    for side in SIDES:
+        for scan in getattr(split, side):
+            on = farthest.get(names.get(scan.patient, ""), side)
+            if on != side:
+                reason = f"{scan.path}: copies show that patient {scan.patient} is on {side} and on {on}"
+                left[scan.sha256] = (scan, Problem(scan.path, reason))
+    return left
 
 
 def join_on_sides(collection: Collection, split: Split, pairs: Sequence[Pair]) -> tuple[Collection, Split]:

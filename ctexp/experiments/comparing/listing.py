@@ -33,7 +33,7 @@ class Listed:
         began: UTC.
         auc: of the network that was kept, with its interval; None where none was logged. A sweep's is that of the
             version it registered.
-        on: what that AUC is of: validation, test or site.
+        on: what that AUC is of: validation, test, site, folds (their mean), or out-of-fold.
         source: of the data, as it was called.
         version: of the registered model; for an evaluation the one that was asked.
         trials: how many trials a sweep has, or None.

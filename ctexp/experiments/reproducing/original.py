@@ -12,7 +12,7 @@ from ctexp.errors import DataError, InputError
 from ctexp.experiments.comparing.compare import read_answers
 from ctexp.experiments.comparing.listing import children, find_run, kind_of, name_a_trial
 from ctexp.experiments.data import Prepared, prepare_data
-from ctexp.experiments.rebuild import RequestOfSweep, read_text, request_of_run
+from ctexp.experiments.rebuild import RequestOfSweep, prepared_as, read_text, request_of_run
 from ctexp.experiments.reproducing.circumstances import Circumstances
 from ctexp.experiments.reproducing.verdict import Results
 from ctexp.experiments.request import TrainingRequest
@@ -83,8 +83,7 @@ def read_original(store: "Store", text: str, project: Project, watch: Watch, of_
     if missing:
         watch.say(f"run {run_id} does not name {', '.join(missing)}: taken as the published recipe has it")
     request = request_of_run(store, run_id, of_sweep)
-    scanned = dataclasses.replace(request.experiment, scan=experiment.scan)
-    data = prepare_data(dataclasses.replace(request, experiment=scanned), project, watch)
+    data = prepared_as(experiment.scan, request, prepare_data(request, project, watch), project, watch)
     data = _own_split(chain, request, data)
     metrics = run.data.metrics
     answers = read_text(store, run_id, "validation.csv")

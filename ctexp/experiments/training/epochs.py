@@ -83,7 +83,7 @@ def run_epochs(
     last = min(until or settings.epochs, settings.epochs)
     over = is_over(standing, settings) or standing.epoch >= last
     precision = resolve_precision(settings.precision)
-    if standing.epoch:  # as it began, though this machine's `auto` may be another
+    if settings.precision == "auto":  # as it began, though this machine would choose otherwise
         precision = store.run(run.id).data.params.get("training.precision_used", precision)
     network = build_network(experiment.network, experiment.scan.shape, precision)
     compile_network(network, settings, len(sides.train))

@@ -1,9 +1,8 @@
 """`ctexp train`: begin a run, or go on with one; readable from top to bottom."""
 
 import dataclasses
-import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from ctexp.datasets.sources import find_source
 from ctexp.datasets.splits import Split
 from ctexp.errors import DataError, InputError, UnknownReferenceError
-from ctexp.experiments.alone import alone, require_interrupted
+from ctexp.experiments.alone import alone, note_circumstances, require_interrupted
 from ctexp.experiments.data import Prepared, prepare_data
 from ctexp.experiments.request import SETTINGS_FILE, TrainingRequest
 from ctexp.experiments.training.folds import deal_folds, learn_folds, taught
@@ -21,7 +20,7 @@ from ctexp.overrides import flatten, signature
 from ctexp.project import Project, require_address
 from ctexp.tracking.ids import part_of_id
 from ctexp.tracking.reach import require_server
-from ctexp.tracking.tags import KIND_TAG, PARENT_TAG, RESUMED_TAG
+from ctexp.tracking.tags import KIND_TAG, PARENT_TAG
 
 if TYPE_CHECKING:
     from ctexp.tracking.run import Run
@@ -137,20 +136,9 @@ def _resume(
     splits = deal_folds(request, data.split)
     with MlflowRun.resume(store, run_id) as run:
         watch.say(f"run {run.id} goes on")
-        _note_circumstances(logged.data.tags, run, project, watch)
+        note_circumstances(logged.data.tags, run, project, watch)
         with _resumable(run, watch):
             return _learn(request, store, run, data, splits, watch, began)
-
-
-def _note_circumstances(began: Mapping[str, str], run: "Run", project: Project, watch: Watch) -> None:
-    """Keep, and say, what is another than when the run began: its numbers then come of both."""
-    from ctexp.tracking.provenance import circumstances
-
-    changed = {key: now for key, now in circumstances(project.root).items() if began.get(key) != now}
-    if changed:
-        words = ", ".join(f"{key} was {began.get(key, 'none')}, is {now}" for key, now in changed.items())
-        watch.say(f"made by others than it began with: {words}")
-        run.log(tags={RESUMED_TAG: json.dumps({**json.loads(began.get(RESUMED_TAG, "{}")), **changed})})
 
 
 def _learn(

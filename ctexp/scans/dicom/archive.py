@@ -52,8 +52,8 @@ def _part(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Part:
             raise ScanError(f"{place}: cut short in the zip archive; copy or download the archive again")
         return data
 
-    *folders, _ = [step for step in PurePosixPath(info.filename.replace("\\", "/")).parts if step not in ("/", "..")]
-    return Part(place, read, PurePath(*folders))
+    steps = [step for step in PurePosixPath(info.filename.replace("\\", "/")).parts if step not in ("/", "..")]
+    return Part(place, read, PurePath(*steps[:-1]))
 
 
 def _is_hidden(name: str) -> bool:

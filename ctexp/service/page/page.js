@@ -83,6 +83,7 @@ function ask(file) {
 
 function wait(file) {
   waiting = file;
+  byId("token").focus(); // not every browser does so when it selects
   byId("token").select();
 }
 
