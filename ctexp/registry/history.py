@@ -24,6 +24,8 @@ from ctexp.registry.names import CHAMPION
 from ctexp.tracking.process import user_name
 
 if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion as MlflowVersion
+
     from ctexp.tracking.store import Store
 
 PREFIX = "ctexp.history."
@@ -169,11 +171,11 @@ def record(
     return _settle(store, name)
 
 
-def require_version(store: "Store", name: str, version: str) -> None:
-    """Make sure that a version exists.
+def require_version(store: "Store", name: str, version: str) -> "MlflowVersion":
+    """Give what the registry knows of a version.
 
     Raises:
-        UnknownReferenceError: it does not.
+        UnknownReferenceError: it does not exist.
         StoreUnreachableError: the store cannot be read.
     """
     from mlflow.exceptions import MlflowException
@@ -181,7 +183,7 @@ def require_version(store: "Store", name: str, version: str) -> None:
     from ctexp.tracking.store import is_missing, unreachable
 
     try:
-        store.client.get_model_version(name, version)
+        return store.client.get_model_version(name, version)
     except MlflowException as error:
         if not is_missing(error):
             raise unreachable(store.project, error) from error

@@ -79,9 +79,8 @@ class Access:
             return RefusalError(403, "foreign", f"request: {words}")
         origin = headers.get("origin")
         fetched = headers.get("sec-fetch-site", "same-origin")
-        followed = (
-            path in _OPEN and headers.get("sec-fetch-mode") == "navigate"
-        )  # a link, whose page sees nothing of it
+        # A link leads to the page: the site that it stands on sees nothing of what the browser then opens.
+        followed = path in _OPEN and headers.get("sec-fetch-mode") == "navigate"
         if (origin is not None and _host_of(origin)[1] != named) or (fetched == "cross-site" and not followed):
             return RefusalError(
                 403, "foreign", "request: must not come from another site's page; open the service's own"

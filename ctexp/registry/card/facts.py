@@ -79,8 +79,7 @@ def gather_facts(store: "Store", version: "ModelVersion") -> CardFacts:
     from ctexp.registry.references import load_predictor
 
     history = read_history(store, version.name)
-    require_version(store, version.name, version.version)
-    entity = store.client.get_model_version(version.name, version.version)
+    entity = require_version(store, version.name, version.version)
     aliases = store.client.get_registered_model(version.name).aliases
     params, metrics, tags, sweep = _run_facts(store, version.run_id)
     try:
