@@ -168,7 +168,7 @@ def test_site_with_other_slices_is_called_unlike(project, site, tmp_path) -> Non
 
 
 def test_scans_that_the_version_knows_are_refused_or_left_out(project, site, tmp_path) -> None:
-    """By content, under whatever name: refused with counts by side; --skip-bad leaves them out and says how many."""
+    """By content, in whatever form: refused with counts by side; --skip-bad leaves them out and says how many."""
     mixed = tmp_path / "mixed"
     shutil.copytree(site, mixed)
     rows = list(csv.DictReader(next(project.folder.glob("mlruns/ctexp/*/artifacts/split.csv")).open()))
@@ -176,11 +176,15 @@ def test_scans_that_the_version_knows_are_refused_or_left_out(project, site, tmp
         name = next(row["file"] for row in rows if row["side"] == side)
         source = next((project.folder / "tiny").glob(f"CT-*/{name}"))
         shutil.copy(source, mixed / source.parent.name / f"renamed_{side}.nii.gz")
+    name = [row["file"] for row in rows if row["side"] == "train"][1]
+    source = next((project.folder / "tiny").glob(f"CT-*/{name}"))
+    image = nib.load(source)
+    nib.save(nib.Nifti1Image(image.get_fdata(dtype=np.float32), image.affine), mixed / source.parent.name / "again.nii")
     done = project("evaluate", "--on", mixed, exit_code=2)
-    assert "3 of 19 are its own (1 in train, 1 in validation, 1 in test)" in done.stderr
+    assert "4 of 20 are its own (2 in train, 1 in validation, 1 in test; 1 saved in another form)" in done.stderr
     assert "the locked test is looked at by --on test" in done.stderr
     found = project.json("evaluate", "--on", mixed, "--skip-bad")
-    assert found["site"]["known"] == 3
+    assert found["site"]["known"] == 4
     assert found["data"]["scans"] == 16
 
 

@@ -12,6 +12,7 @@ from ctexp.datasets.load import load_collection
 from ctexp.datasets.sources import find_source
 from ctexp.datasets.splits import SIDES, count_patients
 from ctexp.errors import DataError
+from ctexp.experiments.evaluating.copies import find_own
 from ctexp.experiments.evaluating.judge import taught_by
 from ctexp.experiments.evaluating.site import SiteReport, describe_site, unknown_scans
 from ctexp.experiments.rebuild import RequestOfSweep, data_of_run, sides_of_run
@@ -120,5 +121,6 @@ def choose_scans(
         watch.say(note)
     for problem in collection.skipped:
         watch.say(f"skipped: {problem.reason}")
-    scans = unknown_scans(collection, theirs, skip=skip_bad)
-    return Chosen("site", collection, scans, cache, describe_site(collection, scans, manifest.reference))
+    own = find_own(collection, theirs, cache)
+    scans = unknown_scans(collection, own, skip=skip_bad)
+    return Chosen("site", collection, scans, cache, describe_site(collection, scans, own, manifest.reference))

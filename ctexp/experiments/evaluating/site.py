@@ -1,6 +1,6 @@
 """Another site's scans: are they new to a version, and how far are they from what it was trained on?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.datasets.splits import SIDES
 from ctexp.errors import DataError
+from ctexp.experiments.evaluating.copies import OwnScans
 from ctexp.scans.quality import REFUSAL, Reference
 from ctexp.scans.quality.features import FEATURES
 
@@ -45,7 +46,10 @@ class SiteReport:
         warned: of those measured, scans that the quality gate warns of.
         refused: scans that it refused; they were left out.
         unusable: other scans that were left out: unreadable or twice.
-        known: scans that were left out because the version was trained or validated on them, or they are in its test.
+        known: scans that were left out because the version was trained or validated on them or on others of their
+            patients, or these are in its test.
+        own: the version's own scans.
+        unsearched: how many of `own` no copy in another form was looked for of.
     """
 
     scans: int
@@ -57,12 +61,18 @@ class SiteReport:
     refused: int
     unusable: int
     known: int
+    own: int
+    unsearched: int
 
     def lines(self) -> list[str]:
         """Say it in plain words."""
         lines = []
         if self.known:
-            lines.append(f"Left out, this version was trained, validated or is to be tested on them: {self.known}.")
+            lines.append("Left out, this version was trained, validated or is to be tested on them or on their "
+                         f"patients: {self.known}.")  # fmt: skip
+        if self.unsearched:
+            lines.append(f"Copies of the version's own scans that were saved in another form: {self.unsearched} of "
+                         f"{self.own} could not be looked for, they are not prepared on this machine.")  # fmt: skip
         if self.refused or self.unusable:
             lines.append(f"Refused as no readable chest CT in HU: {self.refused}; left out as unreadable or there "
                          f"twice: {self.unusable}.")  # fmt: skip
@@ -89,31 +99,34 @@ class SiteReport:
             "refused": self.refused,
             "unusable": self.unusable,
             "known": self.known,
+            "own": self.own,
+            "unsearched": self.unsearched,
         }
 
 
-def unknown_scans(collection: Collection, sides: Mapping[str, str], *, skip: bool) -> tuple[LabelledScan, ...]:
+def unknown_scans(collection: Collection, own: OwnScans, *, skip: bool) -> tuple[LabelledScan, ...]:
     """Give the scans that a version has not seen and will not be tested on.
 
     Args:
         collection: the site's.
-        sides: side of each scan of the version's own collection, by content hash.
-        skip: leave out those that it has seen instead of raising.
+        own: which of them are the version's own.
+        skip: leave out those, and others of their patients, instead of raising.
 
     Raises:
         DataError: it has seen some and they are not to be left out, or too few are left.
     """
-    seen = [scan for scan in collection.scans if sides.get(scan.sha256) in SIDES]
+    seen = [scan for scan in collection.scans if scan.sha256 in own.sides]
     if seen and not skip:
-        on = {side: sum(sides[scan.sha256] == side for scan in seen) for side in SIDES}
+        on = {side: sum(own.sides[scan.sha256] == side for scan in seen) for side in SIDES}
         counts = ", ".join(f"{count} in {side}" for side, count in on.items() if count)
+        counts += f"; {len(own.copies)} saved in another form" if own.copies else ""
         tested = "; the locked test is looked at by --on test" if on["test"] else ""
         raise DataError(
             f"--on {collection.source}: scans must be new to the version, {len(seen)} of {len(collection.scans)} are "
             f"its own ({counts}), {seen[0].path} among them; remove them, or leave them out by --skip-bad{tested}"
         )
-    known = {scan.sha256 for scan in seen}
-    kept = tuple(scan for scan in collection.scans if scan.sha256 not in known)
+    patients = {scan.patient for scan in seen}
+    kept = tuple(scan for scan in collection.scans if scan.patient not in patients)
     if {scan.label for scan in kept} != {0, 1}:
         raise DataError(
             f"--on {collection.source}: scans of both classes must be new to the version, only {len(kept)} are new"
@@ -122,7 +135,7 @@ def unknown_scans(collection: Collection, sides: Mapping[str, str], *, skip: boo
 
 
 def describe_site(
-    collection: Collection, scans: Sequence[LabelledScan], reference: Reference | None
+    collection: Collection, scans: Sequence[LabelledScan], own: OwnScans, reference: Reference | None
 ) -> SiteReport:  # fmt: skip
     """Measure how far scans are from what a version was trained on (`Reference`, a Mahalanobis distance)."""
     measured = [one for scan in scans if (one := scan.examination) and one.features]
@@ -141,6 +154,8 @@ def describe_site(
         refused=refused,
         unusable=len(collection.skipped) - refused,
         known=len(collection.scans) - len(scans),
+        own=own.all,
+        unsearched=own.unsearched,
     )
 
 
