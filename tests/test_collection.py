@@ -10,6 +10,7 @@ from ctexp.config import ScanSettings
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection, gather
 from ctexp.datasets.entries import Entry, Problem
+from ctexp.datasets.leakage import keep_to_sides
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
 from ctexp.errors import DataError
 
@@ -189,14 +190,18 @@ def test_copies_of_two_patients_are_of_one(entries: list[Entry], collect: Callab
 def test_of_copies_on_two_sides_the_judging_one_stays(
     names: tuple[str, str], entries: list[Entry], collect: Callable[..., Collection]
 ) -> None:
-    """By side, not by name; and what its person has on the side nearer to training goes with the copy there."""
+    """By side, not by name; what its person has on the side nearer to training goes where sides count, only there."""
     sides = [replace(entry, side="train", patient="p1" if entry is entries[1] else "p0") for entry in entries[:2]]
     train = replace(copy_of(entries[0], names[0]), side="train", patient="p1")
     test = replace(copy_of(entries[0], names[1]), side="test", patient="p2")
     rest = [replace(entry, side="test", patient="p2") for entry in entries[2:]]
     left = collect([*sides[1:], train, test, *rest], skip_bad=True)
-    assert {scan.path.name: scan.side for scan in left.scans} == {names[1]: "test", "2.nii": "test", "3.nii": "test"}
-    reasons = {problem.path.name: problem.reason for problem in left.skipped}
+    judging = {names[1]: "test", "2.nii": "test", "3.nii": "test"}
+    assert {scan.path.name: scan.side for scan in left.scans} == {"1.nii": "train", **judging}
+    kept = keep_to_sides(left)
+    assert {scan.path.name: scan.side for scan in kept.scans} == judging
+    assert keep_to_sides(kept) == kept
+    reasons = {problem.path.name: problem.reason for problem in kept.skipped}
     assert reasons.keys() == {names[0], "1.nii"}
     assert reasons["1.nii"].endswith(
         "a patient must be on one side, copies show that patient p1 is on train and on test"
@@ -209,6 +214,6 @@ def test_one_person_over_any_number_of_copies(entries: list[Entry], collect: Cal
     like_first = replace(copy_of(first, "x.nii"), patient="p2")
     like_third = replace(copy_of(entries[2], "y.nii"), side="test", patient="p9")
     fifth = replace(copy_of(second, "w.nii"), patient="p3")
-    left = collect([first, second, third, fourth, like_first, like_third, fifth], skip_bad=True)
+    left = keep_to_sides(collect([first, second, third, fourth, like_first, like_third, fifth], skip_bad=True))
     assert {scan.path.name: (scan.side, scan.patient) for scan in left.scans} == {
         "y.nii": ("test", "p0"), "1.nii": ("train", "p1"), "3.nii": ("train", "p1")}  # fmt: skip

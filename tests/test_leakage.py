@@ -105,6 +105,23 @@ class TestPart:
         pairs = [Pair(self.scans[0], self.scans[1], 0.9), Pair(self.scans[2], scan(77, 0), 0.9)]
         assert part_copies(self.split, pairs, "here") == (self.split, ())
 
+    def test_a_pair_that_went_shows_a_person_all_the_same(self) -> None:
+        """Neither copies that contradict each other nor one that is on no side leave their person on two sides."""
+        gone = [scan(20, 0, "p000"), scan(21, 1, "p009")]  # another of each, left out for their labels
+        for pair in (Pair(*gone, 0.9), Pair(gone[0], self.scans[9], 0.9)):
+            with pytest.raises(DataError, match="their person is on train and on test"):
+                part_copies(self.split, [pair], "here")
+            split, problems = part_copies(self.split, [pair], "here", skip_bad=True)
+            assert split == Split(self.scans[1:4], self.scans[4:8], self.scans[8:], left_out=self.scans[:1])
+            assert [problem.reason for problem in problems] == [
+                "000.nii: copies show that patient p000 is on train and on test"
+            ]
+        joined, split = join_on_sides(
+            collection(list(self.scans)), self.split, [Pair(scan(20, 0, "p000"), scan(21, 1, "p001"), 0.9)]
+        )
+        assert split.train[0].patient == split.train[1].patient == "p000"
+        assert len({one.patient for one in joined.scans}) == 11
+
     @pytest.mark.parametrize("seed", range(4))
     def test_copies_of_a_fixed_split_are_in_one_fold(self, seed: int) -> None:
         """Folds are dealt anew from what a manifest gave: two patients who share a volume are one there, too."""

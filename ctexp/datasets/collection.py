@@ -136,8 +136,8 @@ def _without_duplicates(
 ) -> tuple[list[LabelledScan], list[Problem]]:
     """Keep one scan of each content. Where the copies' labels differ none can be trusted, and none is kept.
 
-    Copies of two patients are of one person, who becomes one patient. No side of a given split may have scans of
-    somebody who is on another: the copy farthest from training stays, and what its person has nearer to training goes.
+    Copies of two patients are of one person, who becomes one patient. Where a manifest gives sides the copy farthest
+    from training stays.
     """
     copies: dict[str, list[Entry]] = {}
     examinations: dict[str, Examination | None] = {}
@@ -164,16 +164,4 @@ def _without_duplicates(
             problems.append(Problem(entry.path, reason))
         couples += [(first.patient, entry.patient) for entry in same if entry.patient != first.patient]
     names = join_names(couples)
-    farthest: dict[str, Side | None] = {}
-    for entry in (entry for entry in entries if entry.patient in names):
-        name = names[entry.patient]
-        farthest[name] = max(farthest.get(name), entry.side, key=_FROM_TRAINING.__getitem__)
-    kept = []
-    for scan in scans:
-        name = names.get(scan.patient, scan.patient)
-        if scan.side is not None and _FROM_TRAINING[scan.side] < _FROM_TRAINING[farthest.get(name, scan.side)]:
-            reason = f"copies show that patient {scan.patient} is on {scan.side} and on {farthest[name]}"
-            problems.append(Problem(scan.path, f"{scan.path}: a patient must be on one side, {reason}"))
-        else:
-            kept.append(replace(scan, patient=name))
-    return kept, problems
+    return [replace(scan, patient=names.get(scan.patient, scan.patient)) for scan in scans], problems

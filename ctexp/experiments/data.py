@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection
-from ctexp.datasets.leakage import find_near_duplicates, join_copies, join_on_sides, part_copies
+from ctexp.datasets.leakage import find_near_duplicates, join_copies, join_on_sides, keep_to_sides, part_copies
 from ctexp.datasets.load import load_collection
 from ctexp.datasets.sources import Source, find_source
 from ctexp.datasets.splits import Split, check_split, scheme_of, split_collection
@@ -44,9 +44,11 @@ def prepare_data(request: TrainingRequest, project: Project, watch: Watch) -> Pr
         skip_bad=request.skip_bad,
         progress=watch.stage,
     )
-    pairs = find_near_duplicates(collection.scans, cache)
     scheme = scheme_of(collection, request.experiment.split)
     fixed = scheme != "random"
+    if scheme == "manifest":
+        collection = keep_to_sides(collection)
+    pairs = find_near_duplicates(collection.scans, cache)
     collection, joined = join_copies(collection, pairs, fixed=fixed, skip_bad=request.skip_bad)
     for note in (*collection.notes, *joined):
         watch.say(note)

@@ -10,6 +10,7 @@ from ctexp.datasets.folds import make_folds
 from ctexp.datasets.splits import Split
 from ctexp.errors import ConfigError
 from ctexp.experiments.data import Prepared, prepare_data
+from ctexp.experiments.rebuild import prepared_as
 from ctexp.experiments.watch import Watch
 from ctexp.project import Project
 from ctexp.searching.definition import SweepDefinition
@@ -63,9 +64,7 @@ def gather_material(request: SweepRequest, project: Project, watch: Watch) -> Ma
     definition = request.definition
     data = prepare_data(request.training, project, watch)
     for scan in scan_variants(definition):
-        if scan != definition.base.scan:
-            other = dataclasses.replace(definition.base, scan=scan)
-            prepare_data(dataclasses.replace(request.training, experiment=other), project, watch)
+        prepared_as(scan, request.training, data, project, watch)  # the base's split holds for all
     folds = make_folds(data.split, definition.folds, definition.base.seed) if definition.folds else (data.split,)
     return Material(data, folds)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from ctexp.datasets.cache import ScanCache
 from ctexp.errors import DataError, InputError
 from ctexp.experiments.data import prepare_data
+from ctexp.experiments.rebuild import prepared_as
 from ctexp.experiments.watch import Silent
 from ctexp.project import Project
 from ctexp.searching.orders import Workplace
@@ -31,19 +32,19 @@ def settle_in(workplace: Workplace) -> Workplace:
         return here
     project = Project(home)
     name = workplace.request.data
+    try:
+        data = prepare_data(workplace.request, project, Silent())
+    except InputError as error:
+        raise DataError(
+            f"{name}: the scans must be reachable under this path on every worker of the cluster: {error}"
+        ) from error
+    if data.collection.hash != workplace.data_hash:
+        raise DataError(
+            f"{name}: the scans on this worker must be the sweep's, their hash is {data.collection.hash[:12]}, "
+            f"the sweep's is {workplace.data_hash[:12]}; copy them anew"
+        )
     for scan in workplace.variants:
-        experiment = dataclasses.replace(workplace.request.experiment, scan=scan)
-        try:
-            data = prepare_data(dataclasses.replace(workplace.request, experiment=experiment), project, Silent())
-        except InputError as error:
-            raise DataError(
-                f"{name}: the scans must be reachable under this path on every worker of the cluster: {error}"
-            ) from error
-        if data.collection.hash != workplace.data_hash:
-            raise DataError(
-                f"{name}: the scans on this worker must be the sweep's, their hash is {data.collection.hash[:12]}, "
-                f"the sweep's is {workplace.data_hash[:12]}; copy them anew"
-            )
+        prepared_as(scan, workplace.request, data, project, Silent())
     return dataclasses.replace(workplace, cache=project.cache)
 
 

@@ -5,6 +5,6 @@ volume saved again, in another type, at another size, brighter, noisier, mirrore
 """
 
 from ctexp.datasets.leakage.find import Pair, find_near_duplicates
-from ctexp.datasets.leakage.settle import join_copies, join_on_sides, part_copies
+from ctexp.datasets.leakage.settle import join_copies, join_on_sides, keep_to_sides, part_copies
 
-__all__ = ["Pair", "find_near_duplicates", "join_copies", "join_on_sides", "part_copies"]
+__all__ = ["Pair", "find_near_duplicates", "join_copies", "join_on_sides", "keep_to_sides", "part_copies"]

@@ -1,7 +1,7 @@
 """What is done about scans that are there twice: one side for both, so that no number is sweetened by a copy."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 
 from ctexp.datasets.collection import Collection, LabelledScan
 from ctexp.datasets.entries import Problem, Side
@@ -55,14 +55,34 @@ def join_copies(
     return dataclasses.replace(collection, scans=_renamed(collection.scans, names)), tuple(notes)
 
 
+def keep_to_sides(collection: Collection) -> Collection:
+    """Leave out what persons whom exact copies show to be on two of a manifest's sides have nearer to training.
+
+    Args:
+        collection: the scans with their sides; the patients of copies are one patient in it already.
+    """
+    farthest = _farthest((scan.patient, scan.side) for scan in collection.scans if scan.side)
+    problems = []
+    for scan in collection.scans:
+        if scan.side and scan.side != farthest[scan.patient]:
+            reason = f"copies show that patient {scan.patient} is on {scan.side} and on {farthest[scan.patient]}"
+            problems.append((scan, Problem(scan.path, f"{scan.path}: a patient must be on one side, {reason}")))
+    left = {scan.sha256 for scan, _ in problems}
+    return dataclasses.replace(
+        collection,
+        scans=tuple(scan for scan in collection.scans if scan.sha256 not in left),
+        skipped=(*collection.skipped, *(problem for _, problem in problems)),
+    )
+
+
 def part_copies(
     split: Split, pairs: Sequence[Pair], source: str, *, skip_bad: bool = False
 ) -> tuple[Split, tuple[Problem, ...]]:
-    """Let no near-duplicates lie on two sides of a split.
+    """Let nobody whom near-duplicates show to be one person lie on two sides of a split.
 
     Args:
         split: as it was made.
-        pairs: the near-duplicates.
+        pairs: the near-duplicates; also those of which a scan, or both, was left out: they show persons all the same.
         source: what the user calls the collection.
         skip_bad: instead of raising, leave out what the persons of the copies have nearer to training, so that the
             sides that judge stay as they were given.
@@ -71,23 +91,34 @@ def part_copies(
         The split, and what was left out with the reason.
 
     Raises:
-        DataError: a scan and its copy are on two sides (all of them in one message).
+        DataError: a person is on two sides (all pairs that show one in one message).
     """
-    sides = {scan.sha256: side for side in SIDES for scan in getattr(split, side)}
-    torn = []
-    for pair in pairs:
+    names = join_names([(pair.first.patient, pair.second.patient) for pair in pairs])
+    on = [(scan, side) for side in SIDES for scan in getattr(split, side) if scan.patient in names]
+    farthest = _farthest((names[scan.patient], side) for scan, side in on)
+    left: dict[str, tuple[LabelledScan, Problem]] = {}
+    torn: dict[str, str] = {}
+    for scan, side in on:
+        person = names[scan.patient]
+        if side != farthest[person]:
+            torn[person] = f"{side} and on {farthest[person]}"
+            reason = f"{scan.path}: copies show that patient {scan.patient} is on {torn[person]}"
+            left[scan.sha256] = scan, Problem(scan.path, reason)
+    if not torn:
+        return split, ()
+    sides = {scan.sha256: side for scan, side in on}
+    reasons = []
+    for pair in (pair for pair in pairs if names[pair.first.patient] in torn):
         scans = [scan for scan in (pair.first, pair.second) if scan.sha256 in sides]
         if len({sides[scan.sha256] for scan in scans}) == 2:
             near, far = sorted(scans, key=lambda scan: _NEAREST_TO_TRAINING[sides[scan.sha256]])
-            on = f"{near.path.name} is on the side {sides[near.sha256]}, {far.path.name} on {sides[far.sha256]}"
-            torn.append((near, Problem(near.path, f"{_words(pair)}: {on}")))
-    if not torn:
-        return split, ()
+            words = f"{near.path.name} is on the side {sides[near.sha256]}, {far.path.name} on {sides[far.sha256]}"
+            left[near.sha256] = near, Problem(near.path, f"{_words(pair)}: {words}")
+        else:
+            words = f"their person is on {torn[names[pair.first.patient]]}"
+        reasons.append(f"{_words(pair)}: {words}")
     if not skip_bad:
-        reasons = [problem.reason for _, problem in torn]
         raise DataError(_listing(source, "lie on two sides of the split", "mend the split", reasons))
-    left = _of_torn_persons(split, pairs, {scan.patient for scan, _ in torn})
-    left |= {scan.sha256: (scan, problem) for scan, problem in torn}
     keep: dict[str, tuple[LabelledScan, ...]] = {
         side: tuple(scan for scan in getattr(split, side) if scan.sha256 not in left) for side in SIDES
     }
@@ -95,39 +126,26 @@ def part_copies(
     return Split(**keep, left_out=(*split.left_out, *left_out)), tuple(problem for _, problem in left.values())
 
 
-def _of_torn_persons(
-    split: Split, pairs: Sequence[Pair], patients: Set[str]
-) -> dict[str, tuple[LabelledScan, Problem]]:
-    """Give, by content hash, what persons who are on two sides have on others than the one farthest from training."""
-    names = join_names([(pair.first.patient, pair.second.patient) for pair in pairs])
-    torn = {names[patient] for patient in patients}
-    farthest: dict[str, Side] = {}
-    for side in SIDES:  # the nearest to training first
-        farthest |= dict.fromkeys(torn & {names.get(scan.patient, "") for scan in getattr(split, side)}, side)
-    left = {}
-    for side in SIDES:
-        for scan in getattr(split, side):
-            on = farthest.get(names.get(scan.patient, ""), side)
-            if on != side:
-                reason = f"{scan.path}: copies show that patient {scan.patient} is on {side} and on {on}"
-                left[scan.sha256] = (scan, Problem(scan.path, reason))
-    return left
-
-
 def join_on_sides(collection: Collection, split: Split, pairs: Sequence[Pair]) -> tuple[Collection, Split]:
-    """Make the patients of near-duplicates that a fixed split has on one side one patient: folds are dealt from it.
+    """Make the patients of near-duplicates one patient in a fixed split, too: folds are dealt from it.
 
     Args:
         collection: the scans.
-        split: a fixed one of them, in which `part_copies` has left no copies on two sides.
-        pairs: the near-duplicates.
+        split: a fixed one of them, in which `part_copies` has left nobody on two sides.
+        pairs: the near-duplicates, as `part_copies` had them.
     """
-    sides = {scan.sha256: side for side in SIDES for scan in getattr(split, side)}
-    both = [pair for pair in pairs if {pair.first.sha256, pair.second.sha256} <= sides.keys()]
-    names = join_names([(pair.first.patient, pair.second.patient) for pair in both])
+    names = join_names([(pair.first.patient, pair.second.patient) for pair in pairs])
     renamed = {side: _renamed(getattr(split, side), names) for side in SIDES}
     scans = _renamed(collection.scans, names)
     return dataclasses.replace(collection, scans=scans), Split(**renamed, left_out=split.left_out)
+
+
+def _farthest(on: Iterable[tuple[str, Side]]) -> dict[str, Side]:
+    """Give for each patient the side that is farthest from training of those that he or she is on."""
+    found: dict[str, Side] = {}
+    for patient, side in on:
+        found[patient] = max(found.get(patient, side), side, key=_NEAREST_TO_TRAINING.__getitem__)
+    return found
 
 
 def _renamed(scans: Sequence[LabelledScan], patients: Mapping[str, str]) -> tuple[LabelledScan, ...]:

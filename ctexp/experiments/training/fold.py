@@ -75,7 +75,9 @@ def train_fold(
     experiment = request.experiment
     with child as run:
         began = time.monotonic()
-        run.log(params={**flatten(experiment), **data_facts(data.collection, split)})
+        params = {**flatten(experiment), **data_facts(data.collection, split)}
+        have = logged.data.params if logged else {}  # a source may be named otherwise now, its hashes were compared
+        run.log(params={key: value for key, value in params.items() if key not in have})
         run.log_text(split_table(split), "split.csv")
         # A copy, so that the clock of each fold's epochs starts anew.
         learned = run_epochs(experiment, store, run, data.cache, split, copy.copy(watch))
