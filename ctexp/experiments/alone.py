@@ -92,4 +92,8 @@ def note_circumstances(began: Mapping[str, str], run: "Run", project: Project, w
     if changed:
         words = ", ".join(f"{key} was {began.get(key, 'none')}, is {text}" for key, text in changed.items())
         watch.say(f"made by others than it began with: {words}")
-        run.log(tags={RESUMED_TAG: json.dumps({**json.loads(began.get(RESUMED_TAG, "{}")), **changed})})
+        kept: dict[str, list[str]] = json.loads(began.get(RESUMED_TAG, "{}"))
+        for key, text in changed.items():
+            if text not in (values := kept.setdefault(key, [])):
+                values.append(text)
+        run.log(tags={RESUMED_TAG: json.dumps(kept)})

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ctexp.tracking.store import Store
 
 BUDGETS_TAG = "ctexp.sweep.trials"
+RULES_TAG = "ctexp.sweep.rules"
 SIGNATURE_TAG = "ctexp.sweep.signature"
 NAME_TAG = "ctexp.sweep"
 
@@ -151,9 +152,10 @@ def resume_sweep(
         brackets(request.definition.epochs, budgets)
     with alone(project, "sweep", run_id):
         journal = Journal(store, run_id)
-        definition = dataclasses.replace(request.definition, trials=total)
+        rules = json.loads(run.data.tags.get(RULES_TAG, "{}"))
         if wished is not None and "file" in typed:  # these do not make another sweep
-            definition = dataclasses.replace(definition, keep=wished.definition.keep, choose=wished.definition.choose)
+            rules = {"keep": wished.definition.keep, "choose": wished.definition.choose}
+        definition = dataclasses.replace(request.definition, trials=total, **rules)
         material = gather_material(request, project, watch)
         for key, now in material.hashes.items():
             before = run.data.params.get(key, now)
@@ -163,7 +165,7 @@ def resume_sweep(
                     "restore the scans or begin a new sweep"
                 )
         journal.take_over([run_id])
-        journal.run.log(tags={BUDGETS_TAG: json.dumps(budgets)})
+        journal.run.log(tags={BUDGETS_TAG: json.dumps(budgets), **({RULES_TAG: json.dumps(rules)} if rules else {})})
         watch.say(f"sweep {run_id} ({definition.name}) goes on")
         request = dataclasses.replace(request, definition=definition)
         return _work(request, budgets, project, store, journal, material, watch, staff, wished_to_stop, began)

@@ -160,7 +160,8 @@ def _answer(job: Job, predictor: "Predictor") -> Reply:
     volume = scan.decode()
     outcome = predictor.answer(volume, force=job.force)
     remedy = "; force=true answers all the same"
-    answer = Answer.of(job.label, job.served, job.served.synthetic, outcome, remedy=remedy, notes=scan.notes).as_json()
+    notes = tuple(_named(note, job) for note in scan.notes)
+    answer = Answer.of(job.label, job.served, job.served.synthetic, outcome, remedy=remedy, notes=notes).as_json()
     answer["model"] = job.served.as_json()
     kind = "refused" if outcome.refusal else "answered"
     if not job.picture:
@@ -184,8 +185,9 @@ def _explain(
 
 
 def _named(text: str, job: Job) -> str:
-    """Call the upload by its label: where it lies is nobody's business."""
-    return text.replace(str(job.path), job.label)
+    """Call the upload by its label, where it lies is nobody's business, and options as a request has them."""
+    text = text.replace(str(job.path), job.label)
+    return text.replace("--series", "series=").replace("--allow-gaps", "allow_gaps=true")
 
 
 def _bound_memory(more: int) -> None:

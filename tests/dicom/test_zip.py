@@ -1,6 +1,7 @@
 """Zips of DICOM files: read in place, and the hostile ones refused in one line."""
 
 import io
+import shutil
 import struct
 import zipfile
 from collections.abc import Callable
@@ -94,6 +95,15 @@ class TestZip:
             path, "must hold one scan, it holds 2 sub-folders with series: series 3 .* in export/patient 3, series 4"
         )
         assert read_scan(path, ReadOptions(series="4")).shape[2] == 10
+        for home in (tmp_path / "flat", tmp_path / "flat" / "below"):  # all at the root, and one beneath the other
+            ct.write(tmp_path / "flat", ct.slices(uid="1.2.3", number=3, StudyInstanceUID="1.2.3"), name="a{}")
+            ct.write(home, ct.slices(uid="1.2.4", number=4, StudyInstanceUID="1.2.4"), name="b{}")
+            flat = ct.pack(tmp_path / "flat", tmp_path / "flat.zip")
+            refused(
+                flat, "holds series of 2 studies: series 3 .*, series 4 .*; give each a folder of its own, or pick a "
+            )
+            assert read_scan(flat, ReadOptions(series="4")).shape[2] == 10
+            shutil.rmtree(tmp_path / "flat")
         for number in (3, 4):
             parts = ct.slices(uid=f"1.2.{number}", number=number, StudyInstanceUID="1.2.3")
             ct.write(tmp_path / "study" / f"series {number}", parts)

@@ -233,5 +233,6 @@ def test_what_reading_decided_is_said(served, tmp_path) -> None:
                 said = (await client.post("/predict", **sent)).json()["notes"]
                 assert len(said) == notes, said
                 assert all("is read; passed over: series 4" in one for one in said)
+                assert all(one.endswith("; series= picks another") for one in said)
 
     asyncio.run(ask())

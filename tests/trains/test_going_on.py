@@ -68,7 +68,7 @@ def test_a_sweep_that_runs_is_left_alone(store: Store, monkeypatch: pytest.Monke
 
 
 def test_what_is_not_typed_is_as_the_sweep_was_begun(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rule of choice and the checkpoints to keep are the sweep's own, unless its file is named again."""
+    """The rule of choice and the checkpoints to keep are the sweep's own, or from when its file was named again."""
     journal = begun(store, "KILLED", choose="best", keep=10)
     monkeypatch.setattr(sweep, "gather_material", lambda *_: SimpleNamespace(hashes={}))
     monkeypatch.setattr(sweep, "_work", lambda request, *_: request.definition)
@@ -79,6 +79,8 @@ def test_what_is_not_typed_is_as_the_sweep_was_begun(store: Store, monkeypatch: 
     named = go_on(store, wished=wished, typed=["file", "data"])
     assert (named.choose, named.keep) == (wished.definition.choose, wished.definition.keep)
     assert named.choose != "best"
+    store.client.set_terminated(journal.run.id, "KILLED")
+    assert go_on(store) == named  # as the hint of an interrupted sweep says
 
 
 def test_stopping_while_the_chosen_network_is_trained_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

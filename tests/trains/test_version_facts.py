@@ -96,8 +96,12 @@ def test_a_run_that_is_gone_on_with_elsewhere_keeps_what_changed(store: Store, t
     run.log(tags={"version.numpy": now["version.numpy"], "hardware.cores": "99"})
     note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
     kept = json.loads(store.run(run.id).data.tags[RESUMED_TAG])
-    assert kept == {key: now[key] for key in ("version.numpy", "hardware.cores")}
-    run.log(tags={"hardware.cores": now["hardware.cores"], "hardware.gpu": "one that is gone"})
+    assert kept == {key: [now[key]] for key in ("version.numpy", "hardware.cores")}
+    other = json.dumps({**kept, "version.numpy": [now["version.numpy"], "0.3"]})
+    run.log(tags={RESUMED_TAG: other, "version.numpy": "0.1"})
+    note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), Ears())
+    assert store.run(run.id).data.tags[RESUMED_TAG] == other  # what came between stays, and nothing is there twice
+    run.log(tags={key: now[key] for key in kept} | {"hardware.gpu": "one that is gone"})
     note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
     assert watch.said[2] == "made by others than it began with: hardware.gpu was one that is gone, is none"
     store.client.delete_tag(run.id, "hardware.gpu")

@@ -154,7 +154,10 @@ def _caveats(facts: CardFacts) -> Iterable[str]:
     if forced:
         yield f"It was made champion by force, against the comparison: {forced[-1].why or MISSING}"
     if changed := facts.tags.get(RESUMED_TAG):
-        yield f"Its training was interrupted and gone on with under other circumstances: {changed}"
+        whose = (
+            "Its training was interrupted and" if facts.sweep is None else "Its sweep, before or after this trial, was"
+        )
+        yield f"{whose} gone on with under other circumstances: {changed}"
     if facts.tags.get("git.dirty") == "true":
         yield "The code had changes that were not committed when it was trained: the commit alone does not repeat it."
     yield "Before any other use: evaluate it on scans of your own site whose truth is known (`ctexp evaluate`)."

@@ -1,4 +1,4 @@
-"""Scans of several patients below one folder: no answer about one of them may pass for that of the folder."""
+"""Scans of several patients in one folder or zip: no answer about one of them may pass for that of the folder."""
 
 from collections.abc import Sequence
 from os.path import commonpath
@@ -12,11 +12,12 @@ _SHOWN = 3
 
 
 def refuse_several(groups: Sequence[Group], best: Group, place: str) -> None:
-    """Refuse a folder in whose sub-folders lie several series that could each be the scan.
+    """Refuse a folder with several series that could each be the scan, in sub-folders or of several studies.
 
     A reformat, a stray slice or a series computed from others beside an original one is no such series. One series
-    whose slices are spread over sub-folders is one scan, and so are several whose files lie mixed, or that are of one
-    study: reconstructions of an examination are exported in sub-folders.
+    whose slices are spread over sub-folders is one scan, and so are several that are of one study, whose
+    reconstructions are exported in sub-folders, and several of no named study whose files lie mixed. Names and numbers
+    of patients are not read; two studies of one patient are two scans, too.
 
     Args:
         groups: all series below the folder.
@@ -24,28 +25,39 @@ def refuse_several(groups: Sequence[Group], best: Group, place: str) -> None:
         place: the folder, for the message.
 
     Raises:
-        ScanError: two or more sub-folders have a series each.
+        ScanError: two or more sub-folders have a series each, or two or more studies.
     """
     files: dict[str, set[str]] = {}
     rivals = [group for group in groups if group is best or _could_be_read(group, best)]
     for group in rivals:
         files.setdefault(group.uid, set()).update(str(frame.header.part.folder) for frame in group.frames)
-    studies = {
-        str(get(frame.header.dataset, "StudyInstanceUID", place) or "") for one in rivals for frame in one.frames
-    }
-    if len(studies) == 1 and "" not in studies:
-        return
-    homes = {uid: PurePath(commonpath(folders)) for uid, folders in files.items()}
-    apart = sorted({home for home in homes.values() if not any(home in other.parents for other in homes.values())})
-    if len(apart) < 2:
+    studies = {group: _studies(group, place) for group in rivals}
+    everywhere = set().union(*studies.values())
+    if len(everywhere) == 1 and "" not in everywhere:
         return
     words = full_words(groups)
-    found = [f"{words[group]} in {home}" for home in apart for group in rivals if homes[group.uid] == home]
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    raise ScanError(
-        f"{place}: must hold one scan, it holds {len(apart)} sub-folders with series: "
-        f"{', '.join(found[:_SHOWN])}{more}; name them one by one, or pick a series with --series"
-    )
+    homes = {uid: PurePath(commonpath(folders)) for uid, folders in files.items()}
+    apart = sorted({home for home in homes.values() if not any(home in other.parents for other in homes.values())})
+    if len(apart) > 1:
+        found = [f"{words[group]} in {home}" for home in apart for group in rivals if homes[group.uid] == home]
+        raise ScanError(
+            f"{place}: must hold one scan, it holds {len(apart)} sub-folders with series: "
+            f"{_few(found)}; name them one by one, or pick a series with --series"
+        )
+    named = {group: found - {""} for group, found in studies.items()}
+    if any(named[best] and found and not found & named[best] for found in named.values()):
+        raise ScanError(
+            f"{place}: must hold one scan, it holds series of {len(everywhere - {''})} studies: "
+            f"{_few([words[group] for group in rivals])}; give each a folder of its own, or pick a series with --series"
+        )
+
+
+def _studies(group: Group, place: str) -> set[str]:
+    return {str(get(frame.header.dataset, "StudyInstanceUID", place) or "") for frame in group.frames}
+
+
+def _few(found: Sequence[str]) -> str:
+    return ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
 
 
 def _could_be_read(group: Group, best: Group) -> bool:
