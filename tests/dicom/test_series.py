@@ -152,6 +152,16 @@ class TestSeveralSubFolders:
             ct.write(tmp_path / name, parts)
         assert_whole(read_scan(tmp_path))
 
+    def test_derived_of_another_study_is_no_derivative(self, ct: ModuleType, tmp_path: Path) -> None:
+        """A derived series is passed over beside the study that it may be derived from, not beside another one."""
+        words = {"uid": OTHER, "ImageType": ["DERIVED", "SECONDARY", "MIP"]}
+        ct.write(tmp_path, ct.slices(StudyInstanceUID="1.2.3"))
+        ct.write(tmp_path, ct.slices(StudyInstanceUID="1.2.3", **words), name="other{}")
+        assert "passed over: series 3 (10 slices, derived)" in open_scan(tmp_path).notes[0]
+        ct.write(tmp_path, ct.slices(StudyInstanceUID="1.2.4", **words), name="other{}")
+        with pytest.raises(ScanError, match="it holds series of 2 studies: .*; give each a folder of its own, or pick"):
+            open_scan(tmp_path)
+
     def test_series_whose_files_lie_mixed(self, ct: ModuleType, assert_whole: Callable, tmp_path: Path) -> None:
         """Two series of one examination, spread over the same folders, are one place: the longer one is read."""
         other = ct.slices(uid=OTHER, hu=ct.HU.repeat(2, axis=2)[:, :, :9])
