@@ -1,5 +1,6 @@
 """A version's own scans among another site's: by their bytes, and saved in another form."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -9,6 +10,7 @@ import pytest
 from ctexp.config import ScanSettings
 from ctexp.datasets.cache import ScanCache
 from ctexp.datasets.collection import Collection
+from ctexp.datasets.leakage import Pair
 from ctexp.datasets.load import load_collection
 from ctexp.datasets.phantom import PhantomSettings, write_phantoms
 from ctexp.datasets.sources import Source
@@ -38,10 +40,15 @@ def theirs(tmp_path_factory: pytest.TempPathFactory, cache: ScanCache, mine: Col
     write_phantoms(folder, PhantomSettings(scans=6, size=96, seed=5, masks=False), processes=1)
     same, changed = mine.scans[:2]
     (folder / same.class_name / "renamed.nii.gz").write_bytes(same.path.read_bytes())
-    image = nib.load(changed.path)
-    hu = (image.get_fdata() + 30).astype(np.float32)
-    nib.save(nib.Nifti1Image(hu, image.affine), folder / changed.class_name / "changed.nii")
+    again(changed.path, folder / changed.class_name / "changed.nii")
     return load_collection(Source("theirs", folder), cache)
+
+
+def again(path: Path, to: Path) -> Path:
+    """Save a scan in another form: brighter, and in another type."""
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image((image.get_fdata() + 30).astype(np.float32), image.affine), to)
+    return to
 
 
 def of(collection: Collection, name: str) -> str:
@@ -55,6 +62,7 @@ def test_own_scans_are_found_by_bytes_and_as_copies(mine: Collection, theirs: Co
     found = find_own(theirs, sides, cache)
     assert found.sides == {of(theirs, "renamed.nii.gz"): "train", of(theirs, "changed.nii"): "test"}
     assert found.copies == {of(theirs, "changed.nii")}
+    assert found.patients == {scan.patient for scan in theirs.scans if scan.sha256 in found.sides}
     assert (found.unsearched, found.all) == (0, 16)
 
 
@@ -73,3 +81,35 @@ def test_scans_that_are_not_prepared_here_are_counted(
     found = find_own(theirs, {scan.sha256: "train" for scan in mine.scans}, elsewhere)
     assert found.sides == {of(theirs, "renamed.nii.gz"): "train"}
     assert (found.unsearched, found.all) == (15, 16)
+
+
+def test_a_copy_beside_its_original_is_found(mine: Collection, cache: ScanCache, tmp_path: Path) -> None:
+    """Own scans that the site has by their bytes are compared with the rest of it, too."""
+    scan = mine.scans[0]
+    copy = again(scan.path, tmp_path / "again.nii")
+    lines = [f"{one.path},{one.class_name}" for one in mine.scans] + [f"{copy},{scan.class_name}"]
+    (tmp_path / "site.csv").write_text("\n".join(["path,label", *lines]) + "\n")
+    site = load_collection(Source("site", tmp_path / "site.csv"), cache)
+    found = find_own(site, {one.sha256: "validation" for one in mine.scans}, cache)
+    assert found.copies == {of(site, "again.nii")}
+    assert len(found.sides) == 17
+
+
+def test_copies_of_copies_and_their_persons(
+    mine: Collection, theirs: Collection, cache: ScanCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known is known over any number of copies, and of several sides the one nearest to training is told."""
+    new = [scan for scan in theirs.scans if scan.path.name.startswith("study")]
+    first, second, third, fourth, *_ = new
+    pairs = [Pair(mine.scans[2], first, 0.9), Pair(first, second, 0.9), Pair(mine.scans[3], second, 0.9),
+             Pair(third, fourth, 0.9)]  # fmt: skip
+    monkeypatch.setattr("ctexp.experiments.evaluating.copies.find_near_duplicates", lambda *_: pairs)
+    known = {mine.scans[2].sha256: "test", mine.scans[3].sha256: "validation"}
+    found = find_own(theirs, known, cache)
+    assert found.sides == {first.sha256: "validation", second.sha256: "validation"}
+    assert found.patients == {first.patient, second.patient}
+    of_second = replace(third, patient=second.patient)
+    pairs[3] = Pair(of_second, fourth, 0.9)
+    scans = tuple(of_second if scan is third else scan for scan in theirs.scans)
+    joined = find_own(replace(theirs, scans=scans), known, cache)
+    assert joined.patients == {first.patient, second.patient, fourth.patient}

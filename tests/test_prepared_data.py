@@ -100,3 +100,19 @@ def test_names_of_classes_become_keys_that_mlflow_takes(manifest, copies, names,
     data, _ = prepared(manifest, positive=names[0])
     facts = data_facts(data.collection, data.split)
     assert {key: count for key, count in facts.items() if key.startswith("data.class.")} == keys
+
+
+def test_what_exact_copies_take_away_shows_persons_all_the_same(manifest: Path, copies, write_scan) -> None:
+    """A scan that goes because its patient is tested, too, still tells whose its near-duplicates are."""
+    folder = manifest.parent
+    write_scan(folder / "8.nii.gz", seed=8)
+    write_scan(folder / "9.nii.gz", seed=9)
+    (folder / "99.nii.gz").write_bytes((folder / "0.nii.gz").read_bytes())
+    with manifest.open("a") as lines:
+        lines.write("8.nii.gz,normal,p0,train\n9.nii.gz,normal,p9,train\n99.nii.gz,normal,p6,test\n")
+    copies((2, 8))
+    data, said = prepared(manifest, skip_bad=True)
+    assert {scan.path.name for scan in data.split.train} == {"1.nii.gz", "3.nii.gz", "9.nii.gz"}
+    assert {scan.path.name for scan in data.split.test} == {"6.nii.gz", "7.nii.gz", "99.nii.gz"}
+    assert data.collection.near_duplicates == 0
+    assert sum(line.startswith("skipped: ") for line in said) == 3

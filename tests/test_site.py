@@ -19,9 +19,9 @@ USUAL = {"pixel_mm": 0.7, "slice_mm": 8.0, "height_mm": 320.0, "field_mm": 360.0
          "tissue_hu": 40.0, "bone_hu": 300.0, "noise_hu": 12.0, "grain": 0.7}  # fmt: skip
 
 
-def own(sides: dict[str, str], copies: frozenset[str] = frozenset(), unsearched: int = 0) -> OwnScans:
+def own(sides: dict[str, str], patients=(), copies: frozenset[str] = frozenset(), unsearched: int = 0) -> OwnScans:
     """A version with 60 scans, some of which are the site's."""
-    return OwnScans(sides, copies, unsearched, 60)
+    return OwnScans(sides, copies, frozenset(patients), unsearched, 60)
 
 
 def row(rng, **changed: float) -> tuple[float, ...]:
@@ -106,20 +106,20 @@ def test_known_scans_are_refused_or_left_out(rng) -> None:
     given = collection(rng)
     sides = {given.scans[0].sha256: "train", given.scans[1].sha256: "validation", given.scans[2].sha256: "test"}
     with pytest.raises(DataError, match=r"3 of 10 are its own \(1 in train, 1 in validation, 1 in test\)"):
-        unknown_scans(given, own(sides), skip=False)
-    kept = unknown_scans(given, own(sides), skip=True)
+        unknown_scans(given, own(sides, "012"), skip=False)
+    kept = unknown_scans(given, own(sides, "012"), skip=True)
     assert kept == given.scans[3:]
     assert describe_site(given, kept, own(sides), None).known == 3
     with pytest.raises(DataError, match="both classes must be new"):
-        unknown_scans(given, own({scan.sha256: "train" for scan in given.scans if scan.label}), skip=True)
+        unknown_scans(given, own({scan.sha256: "train" for scan in given.scans if scan.label}, "13579"), skip=True)
     assert unknown_scans(given, own({}), skip=False) == given.scans
 
 
-def test_copies_are_told_and_take_their_patients_along(rng) -> None:
-    """How many were saved in another form stands beside the counts; no scan of their patients is new to the version."""
+def test_copies_are_told_and_patients_go_whole(rng) -> None:
+    """How many were saved in another form stands beside the counts; no scan of a known patient is new."""
     given = collection(rng)
     first, second = given.scans[0].sha256, given.scans[1].sha256
-    known = own({first: "train", second: "test"}, copies=frozenset({second}))
+    known = own({first: "train", second: "test"}, "01", copies=frozenset({second}))
     with pytest.raises(DataError, match=r"2 of 10 are its own \(1 in train, 1 in test; 1 saved in another form\)"):
         unknown_scans(given, known, skip=False)
     again = replace(given, scans=(*given.scans[:9], replace(given.scans[9], patient=given.scans[1].patient)))

@@ -92,7 +92,9 @@ def note_circumstances(began: Mapping[str, str], run: "Run", project: Project, w
     if changed:
         words = ", ".join(f"{key} was {began.get(key, 'none')}, is {text}" for key, text in changed.items())
         watch.say(f"made by others than it began with: {words}")
-        kept: dict[str, list[str]] = json.loads(began.get(RESUMED_TAG, "{}"))
+        before = json.loads(began.get(RESUMED_TAG, "{}"))
+        # An earlier version kept the last value alone.
+        kept = {key: found if isinstance(found, list) else [found] for key, found in before.items()}
         for key, text in changed.items():
             if text not in (values := kept.setdefault(key, [])):
                 values.append(text)

@@ -46,9 +46,9 @@ def prepare_data(request: TrainingRequest, project: Project, watch: Watch) -> Pr
     )
     scheme = scheme_of(collection, request.experiment.split)
     fixed = scheme != "random"
+    pairs = find_near_duplicates(collection.scans, cache)  # also of what goes: it shows who is one person
     if scheme == "manifest":
         collection = keep_to_sides(collection)
-    pairs = find_near_duplicates(collection.scans, cache)
     collection, joined = join_copies(collection, pairs, fixed=fixed, skip_bad=request.skip_bad)
     for note in (*collection.notes, *joined):
         watch.say(note)

@@ -97,10 +97,12 @@ def test_a_run_that_is_gone_on_with_elsewhere_keeps_what_changed(store: Store, t
     note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
     kept = json.loads(store.run(run.id).data.tags[RESUMED_TAG])
     assert kept == {key: [now[key]] for key in ("version.numpy", "hardware.cores")}
-    other = json.dumps({**kept, "version.numpy": [now["version.numpy"], "0.3"]})
-    run.log(tags={RESUMED_TAG: other, "version.numpy": "0.1"})
-    note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), Ears())
-    assert store.run(run.id).data.tags[RESUMED_TAG] == other  # what came between stays, and nothing is there twice
+    other = {**kept, "version.numpy": [now["version.numpy"], "0.3"]}
+    for before in (other, {**other, "hardware.cores": now["hardware.cores"]}):  # a text: as an earlier version kept it
+        run.log(tags={RESUMED_TAG: json.dumps(before), "version.numpy": "0.1"})
+        note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), Ears())
+        after = json.loads(store.run(run.id).data.tags[RESUMED_TAG])
+        assert after == other  # what came between stays, and nothing is there twice
     run.log(tags={key: now[key] for key in kept} | {"hardware.gpu": "one that is gone"})
     note_circumstances(store.run(run.id).data.tags, run, Project(tmp_path), watch)
     assert watch.said[2] == "made by others than it began with: hardware.gpu was one that is gone, is none"

@@ -23,7 +23,7 @@ def join_copies(
 
     Args:
         collection: the scans.
-        pairs: the near-duplicates among them.
+        pairs: the near-duplicates among them, and what was among them.
         fixed: whether a manifest or a publication says which side a scan is on; patients are left as they are then,
             since both may be on two sides: `part_copies` looks at these, and `join_on_sides` at the rest.
         skip_bad: leave out copies whose labels contradict each other instead of raising.
@@ -44,7 +44,8 @@ def join_copies(
         problems = [Problem(pair.first.path, reason) for pair, reason in zip(against, reasons, strict=True)]
         kept = tuple(scan for scan in collection.scans if scan.sha256 not in wrong)
         collection = dataclasses.replace(collection, scans=kept, skipped=(*collection.skipped, *problems))
-        pairs = [pair for pair in pairs if not {pair.first.sha256, pair.second.sha256} & wrong]
+    have = {scan.sha256 for scan in collection.scans}
+    pairs = [pair for pair in pairs if {pair.first.sha256, pair.second.sha256} <= have]
     collection = dataclasses.replace(collection, near_duplicates=len(pairs))
     if fixed:
         return collection, ()

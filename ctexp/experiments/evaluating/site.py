@@ -125,8 +125,7 @@ def unknown_scans(collection: Collection, own: OwnScans, *, skip: bool) -> tuple
             f"--on {collection.source}: scans must be new to the version, {len(seen)} of {len(collection.scans)} are "
             f"its own ({counts}), {seen[0].path} among them; remove them, or leave them out by --skip-bad{tested}"
         )
-    patients = {scan.patient for scan in seen}
-    kept = tuple(scan for scan in collection.scans if scan.patient not in patients)
+    kept = tuple(scan for scan in collection.scans if scan.patient not in own.patients)
     if {scan.label for scan in kept} != {0, 1}:
         raise DataError(
             f"--on {collection.source}: scans of both classes must be new to the version, only {len(kept)} are new"

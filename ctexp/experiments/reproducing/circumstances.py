@@ -82,7 +82,7 @@ def doubts(before: Circumstances, now: Circumstances, *, of_sweep: bool) -> tupl
     Args:
         before: of the run.
         now: of its reproduction.
-        of_sweep: whether the run was trained by a worker of a sweep, which is what was gone on with then.
+        of_sweep: whether the run was trained by a worker of a sweep.
     """
     said = []
     if "true" in (before.facts.get("git.dirty"), now.facts.get("git.dirty")):
@@ -91,8 +91,7 @@ def doubts(before: Circumstances, now: Circumstances, *, of_sweep: bool) -> tupl
     elif "git.commit" not in before.facts and "git.commit" not in now.facts:
         said.append("code: no git commit was recorded, the project's folder is in no checkout")
     if changed := before.facts.get(RESUMED_TAG):
-        whose = "the run's sweep, before or after this trial," if of_sweep else "the run"
-        said.append(f"{whose} was gone on with under other circumstances, of which it kept: {changed}")
+        said.append(f"the run, or its sweep, was gone on with under other circumstances, which were kept: {changed}")
     if before.environment is None:
         said.append("packages: the run keeps no list of all packages, only the main ones were compared")
     if of_sweep:
