@@ -13,6 +13,7 @@ import numpy as np
 from helpers.dicom_series import slices, write
 from helpers.pages import CHECKOUT, GENERATED, PAGES, commands_of
 
+from ctexp.datasets.phantom import PhantomSettings, write_phantoms
 from ctexp.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -98,11 +99,10 @@ def lay_out(folder: Path, scans: Path) -> None:
         place = folder / ("scans" if "normal" in classes else "named")
         for name, given in classes.items():
             shutil.copytree(scans / given, place / name)
-    for place in ("data/mosmed", "data/phantom", "other", "other-site"):
+    for place in ("data/mosmed", "data/phantom"):
         shutil.copytree(scans, folder / place)
     for site in ("other", "other-site"):  # scans of another place are no copies of these
-        for path in (folder / site).rglob("*.nii.gz"):
-            path.write_bytes(path.read_bytes() + b"\0")
+        write_phantoms(folder / site, PhantomSettings(scans=16, size=48, seed=77), processes=1)
     one = next((scans / "CT-23").glob("*.nii.gz"))
     shutil.copy(one, folder / "data/phantom/CT-23/study_0002.nii.gz")
     for name in ("scan.nii.gz", "other.nii.gz"):
