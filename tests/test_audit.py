@@ -239,3 +239,19 @@ def test_a_network_that_is_shown_the_lungs_alone_has_nothing_else_to_read(tmp_pa
     controls = audit(ask, cache, scans, np.zeros(4))
     assert [one.name for one in controls] == ["header", "mean_hu", "lung_hu"]
     assert controls[1].estimate.n == 4
+
+
+def test_an_empty_field_says_nothing() -> None:
+    """Where no body is found there is nothing to take out."""
+    empty = Volume(np.full((24, 24, 16), -1000.0, np.float32), 1.0, 0.0, np.diag([15.0, 15.0, 20.0, 1.0]))
+    assert ablate(prepare(empty, SETTINGS), SETTINGS, EXTENT_MM) is None
+
+
+def test_a_body_without_lungs_loses_the_body_alone(rng) -> None:
+    """Without lungs in view the question about them is left out; the other one is asked."""
+    hu = np.full((24, 24, 16), -1000.0, np.float32)
+    hu[2:22, 4:20] = 40 + rng.normal(0, 15, (20, 16, 16))
+    solid = Volume(hu, 1.0, 0.0, np.diag([15.0, 15.0, 20.0, 1.0]))
+    found = ablate(prepare(solid, SETTINGS), SETTINGS, EXTENT_MM)
+    assert found.without_lungs is None
+    assert found.without_body.max() < 0.1

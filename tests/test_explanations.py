@@ -15,7 +15,7 @@ from ctexp.experiments.answering.heat_picture import slice_words
 from ctexp.registry.explain import explain
 from ctexp.registry.predictor import Predictor
 from ctexp.scans import Volume
-from ctexp.scans.hot import hottest_slices
+from ctexp.scans.hot import hottest_slices, patient_box
 from ctexp.scans.maps import write_map
 from ctexp.scans.read import read_scan
 
@@ -106,3 +106,12 @@ def test_hottest_slices_are_not_all_of_one_place() -> None:
     assert chosen == sorted(chosen, reverse=True)
     assert min(np.abs(np.diff(chosen))) > 4
     assert len(hottest_slices(np.zeros_like(heat), 6)) == 6
+    assert hottest_slices(np.ones((2, 2, 3), np.float32), 6) == [2, 0]  # fewer, where all others are beside these
+
+
+def test_where_no_patient_is_found_all_is_shown(one_sided) -> None:
+    """The picture is cut to the patient; an empty field is shown whole."""
+    image, _ = one_sided
+    hu = np.asarray(image.get_fdata(), dtype=np.float32)
+    empty = Volume(np.full_like(hu, -1000.0), 1.0, 0.0, image.affine)
+    assert patient_box(empty) == (slice(0, hu.shape[0]), slice(0, hu.shape[1]))

@@ -1,12 +1,13 @@
 """Files that are whole or not there."""
 
+import errno
 import json
 import os
 from pathlib import Path
 
 import pytest
 
-from ctexp.files import atomic_write, json_text, spell_out
+from ctexp.files import atomic_write, json_text, make_durable, spell_out
 
 
 def test_file_appears_with_its_folder_and_is_readable_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,3 +81,27 @@ def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match="file"), atomic_write(tmp_path / "file" / "x"):
         pass
+
+
+@pytest.mark.parametrize(("number", "lost"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)])
+def test_a_folder_that_cannot_be_synced_is_no_error(
+    number: int, lost: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems sync no folder and lose nothing by that; a disk that fails is told."""
+    path = tmp_path / "checkpoint"
+    path.write_bytes(b"content")
+    synced, real = [], os.fsync
+
+    def sync(place: int) -> None:
+        if os.path.samestat(os.fstat(place), tmp_path.stat()):
+            raise OSError(number, "no")
+        synced.append(place)
+        real(place)
+
+    monkeypatch.setattr("ctexp.files.os.fsync", sync)
+    if lost:
+        with pytest.raises(OSError, match="no"):
+            make_durable(path)
+    else:
+        make_durable(path)
+    assert len(synced) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ctexp.errors import UnknownReferenceError
+from ctexp.errors import ConfigError, UnknownReferenceError
 from ctexp.project import Project, find_project, require_address, require_store
 
 
@@ -116,3 +116,17 @@ def test_what_only_reads_begins_no_store(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "mlfow.db").touch()
     require_store(Project(tmp_path))
+
+
+def test_search_ends_at_the_root_of_the_disk() -> None:
+    """A search that begins there finds that folder itself."""
+    root = Path(Path.cwd().anchor)
+    assert find_project(root).root == root
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a b", "x" * 101, "a/b"])
+def test_a_models_name_is_checked_first(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that a registry or a path would stumble over is refused before anything is looked for."""
+    monkeypatch.setattr("ctexp.project.MODEL_NAME", name)
+    with pytest.raises(ConfigError, match=r"^\$CTEXP_MODEL: must be letters, digits, .* got "):
+        find_project(tmp_path)

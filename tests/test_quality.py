@@ -160,6 +160,15 @@ def test_exchanged_axes_are_refused(chest: Volume) -> None:
     assert "axes" in codes(quality, "refuse")
 
 
+def test_air_at_both_ends_is_warned_of(chest: Volume) -> None:
+    """A body that neither the first nor the last slice shows ends in air: padded, or no part of a person."""
+    hu = np.pad(chest.stored, ((0, 0), (0, 0), (3, 3)), constant_values=-1000)
+    quality = assess(volume(hu, chest.spacing_mm))
+    assert "ends-in-air" in codes(quality, "warn")
+    above = np.pad(chest.stored, ((0, 0), (0, 0), (0, 3)), constant_values=-1000)
+    assert "ends-in-air" not in codes(assess(volume(above, chest.spacing_mm)), "warn")  # one end may lie outside
+
+
 def test_mirrored_chest_is_only_warned_of(chest: Volume) -> None:
     """A heart on the right may be the patient's own."""
     quality = assess(volume(chest.stored[::-1], chest.spacing_mm))
